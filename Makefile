@@ -1,0 +1,216 @@
+# Lifeboat: recovery and A/B updates. `make` builds everything, `make demo` shows it, `make test` proves it.
+# Settings of one's own go to config.mak; see config.mak.example.
+
+-include config.mak
+
+DEVELOPMENT ?= 1
+LIFEBOAT_CACHE ?= $(HOME)/.cache/lifeboat
+export LIFEBOAT_CACHE
+
+PYTHON = /usr/bin/python3
+
+# --- What Lifeboat consists of: one line for each file, sorted -------------------------------------------------------
+
+# Pure logic: no system calls, no allocation, no printing.
+CORE_SRCS =
+
+# Linux.
+PLATFORM_SRCS =
+
+# Screens.
+UI_SRCS =
+
+# The wiring of the device program.
+MAIN_SRCS =
+
+# lifeboat-pack. It uses core, and OpenSSL, libzstd and libfdt from Debian.
+HOST_SRCS =
+
+# Unit tests: tests/unit/test_NAME.c is one program. Helpers are linked into each of them.
+UNIT_TESTS =
+UNIT_HELPER_SRCS =
+
+# --- Goals -----------------------------------------------------------------------------------------------------------
+
+.PHONY: all setup native-libs host aarch64 board unit test test-system demo size bench format format-check clean FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: host aarch64 board
+
+host: $(if $(MAIN_SRCS),build/host/lifeboat) $(if $(HOST_SRCS),build/host/lifeboat-pack)
+aarch64: $(if $(MAIN_SRCS),build/aarch64/lifeboat.stripped)
+
+# --- How things are said ---------------------------------------------------------------------------------------------
+
+# One line for each step; V=1 shows the commands too.
+Q = $(if $(V),,@)
+say = @printf '  %-9s %s\n' '$(1)' '$(2)'
+# A long step writes to build/log/NAME.log, whose end is shown when it fails: $(call logged,NAME,COMMAND)
+logged = @mkdir -p build/log; $(2) >build/log/$(1).log 2>&1 || \
+	{ echo "$@ was not made. The end of build/log/$(1).log:" >&2; tail -n 30 build/log/$(1).log >&2; exit 1; }
+
+# --- Packages, sources, components (components/README.md) ------------------------------------------------------------
+
+# These goals may install packages; the others only say which are missing.
+INSTALLS := $(filter setup test demo,$(MAKECMDGOALS))
+SETUP = build/setup.done
+
+setup: $(SETUP)
+$(SETUP): components/packages components/setup $(if $(INSTALLS),FORCE)
+	@components/setup $(if $(INSTALLS),install,check)
+	@mkdir -p build && { [ $@ -nt components/packages ] && [ $@ -nt components/setup ] || touch $@; }
+
+build/sources/%.version: components/fetch components/apt-sources | $(SETUP)
+	$(call say,FETCH,$*)
+	$(call logged,fetch-$*,components/fetch $*)
+
+# build/components/NAME-TARGET is a link into the cache, NAME-TARGET.done says that it is there.
+component-target = $(lastword $(subst -, ,$(1)))
+component-name = $(patsubst %-$(call component-target,$(1)),%,$(1))
+build/components/%.done: components/build | $(SETUP)
+	$(Q)components/build $(call component-name,$*) $(call component-target,$*)
+	@touch $@
+
+component = build/components/$(1).done
+components = $(foreach c,$(1),$(call component,$(c)))
+
+$(call components,bearssl-native bearssl-aarch64): components/bearssl.recipe build/sources/bearssl.version
+$(call components,zstd-native zstd-aarch64): components/zstd.recipe build/sources/zstd.version
+$(call components,libfdt-native libfdt-aarch64): components/libfdt.recipe build/sources/linux.version
+$(call components,linux-headers-aarch64): components/linux-headers.recipe build/sources/linux.version
+$(call components,musl-aarch64): components/musl.recipe build/sources/musl.version
+$(call components,kernel-aarch64): components/kernel.recipe build/sources/linux.version \
+	$(wildcard kernel-config/*.config)
+$(call components,musl-aarch64): $(call components,linux-headers-aarch64)
+$(call components,bearssl-aarch64 zstd-aarch64 libfdt-aarch64): $(call components,musl-aarch64)
+
+# The libraries of the device program, each as build/TARGET/{include,lib}.
+LIBS = bearssl libfdt zstd
+native-libs: build/native/done
+build/native/done build/aarch64/done: build/%/done: \
+		$(foreach l,$(LIBS),build/components/$(l)-%.done)
+	@mkdir -p build/$*/include build/$*/lib
+	@for l in $(LIBS); do ln -sf "$$PWD/build/components/$$l-$*"/include/* build/$*/include/; done
+	@for l in $(LIBS); do ln -sf "$$PWD/build/components/$$l-$*"/lib/* build/$*/lib/; done
+	@touch $@
+
+build/aarch64/bin/cc: $(call component,musl-aarch64)
+	@mkdir -p $(@D)
+	@ln -sf "$$PWD/build/components/musl-aarch64/bin/musl-gcc" $@
+
+# --- Compiling -------------------------------------------------------------------------------------------------------
+
+WARNINGS = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+CORE_WARNINGS = -Wconversion -Wno-sign-conversion
+COMMON_FLAGS = -std=c11 -Irecovery -Irecovery/core -MMD -MP $(WARNINGS)
+# Core gets no feature macro: what it may use is ISO C.
+layer-flags = $(if $(filter recovery/core/%,$(1)),$(CORE_WARNINGS),-D_GNU_SOURCE)
+
+NATIVE_LIBS = build/native/lib/libbearssl.a build/native/lib/libzstd.a build/native/lib/libfdt.a
+AARCH64_LIBS = build/aarch64/lib/libbearssl.a build/aarch64/lib/libzstd.a build/aarch64/lib/libfdt.a
+
+AARCH64_FLAGS = -Os -g -ffunction-sections -fdata-sections -fno-pie -mno-outline-atomics \
+	-fno-asynchronous-unwind-tables -fstack-protector-strong
+SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=undefined
+
+DEVICE_SRCS = $(CORE_SRCS) $(PLATFORM_SRCS) $(UI_SRCS)
+objects = $(patsubst %.c,build/$(1)/obj/%.o,$(2))
+
+build/host/obj/%.o: %.c | build/native/done
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O2 -g $(COMMON_FLAGS) $(call layer-flags,$<) -isystem build/native/include -c $< -o $@
+
+# The packer's own files see Debian's libraries first.
+build/host/obj/recovery/host/%.o: recovery/host/%.c | build/native/done
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O2 -g $(COMMON_FLAGS) -D_GNU_SOURCE -idirafter build/native/include -c $< -o $@
+
+build/test/obj/%.o: %.c | build/native/done
+	$(call say,CC,$< (sanitized))
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O1 -g $(SANITIZERS) $(COMMON_FLAGS) $(call layer-flags,$<) -isystem build/native/include \
+		-Itests/unit -c $< -o $@
+
+build/aarch64/obj/%.o: %.c | build/aarch64/done build/aarch64/bin/cc
+	$(call say,CC,$< (aarch64))
+	@mkdir -p $(@D)
+	$(Q)build/aarch64/bin/cc $(AARCH64_FLAGS) $(COMMON_FLAGS) $(call layer-flags,$<) \
+		-isystem build/aarch64/include -c $< -o $@
+
+# Generated files are compiled from build/.
+build/host/obj/keys.o: build/keys.c | build/native/done
+	$(Q)$(CC) -O2 -g $(COMMON_FLAGS) -isystem build/native/include -c $< -o $@
+build/aarch64/obj/keys.o: build/keys.c | build/aarch64/done build/aarch64/bin/cc
+	$(Q)build/aarch64/bin/cc $(AARCH64_FLAGS) $(COMMON_FLAGS) -isystem build/aarch64/include -c $< -o $@
+
+# A program takes from these what it uses.
+build/host/libdevice.a: $(call objects,host,$(DEVICE_SRCS))
+build/test/libdevice.a: $(call objects,test,$(DEVICE_SRCS))
+build/host/libdevice.a build/test/libdevice.a: Makefile
+	@rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+build/host/lifeboat: $(call objects,host,$(MAIN_SRCS)) build/host/obj/keys.o build/host/libdevice.a build/native/done
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $(filter %.o,$^) build/host/libdevice.a $(NATIVE_LIBS)
+
+build/host/lifeboat-pack: $(call objects,host,$(HOST_SRCS)) build/host/libdevice.a build/native/done
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $(filter %.o,$^) build/host/libdevice.a -lcrypto -lzstd -lfdt build/native/lib/libbearssl.a
+
+build/aarch64/lifeboat: $(call objects,aarch64,$(DEVICE_SRCS) $(MAIN_SRCS)) build/aarch64/obj/keys.o build/aarch64/done
+	$(call say,LINK,$@)
+	$(Q)build/aarch64/bin/cc -static -no-pie -Wl,--gc-sections -Wl,-z,noexecstack -o $@ $(filter %.o,$^) $(AARCH64_LIBS)
+
+build/aarch64/lifeboat.stripped: build/aarch64/lifeboat
+	$(Q)aarch64-linux-gnu-strip -o $@ $<
+
+# --- Keys (keys/README.md) -------------------------------------------------------------------------------------------
+
+PUBLIC_KEYS := $(wildcard keys/*.pub)
+ifeq ($(PUBLIC_KEYS),)
+ifeq ($(DEVELOPMENT),1)
+PUBLIC_KEYS := keys/development.pub
+else
+$(error keys/ holds no public key (*.pub), so no package could ever be trusted: make one with 'lifeboat-pack keygen' \
+	or copy yours there (keys/README.md))
+endif
+endif
+ifneq ($(DEVELOPMENT),1)
+ifneq ($(filter keys/development.pub,$(PUBLIC_KEYS)),)
+$(error keys/development.pub does not belong into a product: remove it from keys/ (keys/README.md))
+endif
+endif
+
+keys/development.pub: | build/host/lifeboat-pack
+	$(call say,KEY,keys/development.key)
+	$(Q)build/host/lifeboat-pack keygen keys/development
+
+build/keys.c: $(PUBLIC_KEYS) build/host/lifeboat-pack
+	$(call say,TRUST,$(PUBLIC_KEYS))
+	$(Q)build/host/lifeboat-pack trust $(PUBLIC_KEYS) >$@
+
+# --- Tests -----------------------------------------------------------------------------------------------------------
+
+UNIT_PROGRAMS = $(patsubst %,build/test/%,$(UNIT_TESTS))
+
+$(UNIT_PROGRAMS): build/test/%: build/test/obj/tests/unit/%.o $(call objects,test,$(UNIT_HELPER_SRCS)) \
+		build/test/libdevice.a build/native/done
+	$(Q)$(CC) $(SANITIZERS) -o $@ $(filter %.o,$^) build/test/libdevice.a $(NATIVE_LIBS) -lcmocka
+
+unit: $(UNIT_PROGRAMS)
+	@for t in $(UNIT_PROGRAMS); do $$t || exit 1; done
+
+# --- Order -----------------------------------------------------------------------------------------------------------
+
+format:
+	$(Q)clang-format -i $$(find recovery tests -name '*.[ch]')
+format-check: | $(SETUP)
+	$(Q)clang-format --dry-run --Werror $$(find recovery tests -name '*.[ch]')
+
+clean:
+	$(Q)rm -rf build
+
+-include $(shell find build -name '*.d' 2>/dev/null)
