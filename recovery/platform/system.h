@@ -1,0 +1,68 @@
+/* system: clock, reboot, watchdog, kernel command line, board tree, lock and signals. */
+#ifndef LIFEBOAT_SYSTEM_H
+#define LIFEBOAT_SYSTEM_H
+
+#include "core/board.h"
+#include "core/seam.h"
+
+#define SYSTEM_LOCK "/run/lifeboat.lock"
+#define SYSTEM_FDT "/sys/firmware/fdt"
+#define SYSTEM_BOARD "/etc/lifeboat/board.dtb"
+
+/* Milliseconds since the kernel started, time asleep included. */
+uint64_t system_now_ms(void);
+
+/* The clock seam. Wall clock: "" while it stands before 2020, which means that nobody set it. */
+extern struct clock system_clock;
+
+/*
+ * Writes what is dirty, for a bounded time, and restarts or powers off. by_init: in the running
+ * system, through init's /sbin/reboot or /sbin/poweroff, so that services stop in order; else, and
+ * when that does nothing within 30 s, by the kernel. Returns an errno when even the kernel refuses.
+ */
+enum system_action { SYSTEM_RESTART, SYSTEM_POWER_OFF };
+int system_leave(enum system_action action, bool by_init);
+
+/*
+ * The hardware watchdog. Once open it is never disarmed: closing it, or the end of the program,
+ * lets it run, so that a recovery that died is restarted by init within the time or the device
+ * resets.
+ */
+struct watchdog {
+	int fd;		    /* -1: none */
+	uint32_t timeout_s; /* as the hardware took it */
+	uint64_t fed_ms;
+};
+/* path: NULL for /dev/watchdog. Returns 0 or an errno; the other functions are harmless after a
+ * failure. */
+int watchdog_open(struct watchdog *watchdog, const char *path, uint32_t timeout_s);
+/* Feeds it, at most once a second. */
+void watchdog_feed(struct watchdog *watchdog);
+
+/*
+ * The value of NAME=VALUE on the kernel command line, the last one where it stands twice. False:
+ * not there; value is "" then. path: NULL for /proc/cmdline.
+ */
+bool system_cmdline(const char *path, const char *name, char *value, size_t size);
+
+/*
+ * The board tree: from path, or where that is NULL from SYSTEM_FDT, else from SYSTEM_BOARD. A tree
+ * without /lifeboat counts as none. Details: BOARD_MISSING, BOARD_INVALID.
+ */
+enum detail system_board(struct board *board, const char *path, struct fault *fault);
+
+/*
+ * One lifeboat process at a time. image: lock this file, for work on a disk image; NULL:
+ * SYSTEM_LOCK. *lock: an open descriptor that holds the lock while it is open. Details: BUSY,
+ * DEVICE_OPEN, NOT_PERMITTED.
+ */
+enum detail system_lock(const char *image, int *lock, struct fault *fault);
+
+/*
+ * SIGHUP, SIGPIPE, SIGTTIN and SIGTTOU are ignored, so that a lost session does not end an install;
+ * SIGINT, SIGTERM and SIGQUIT set a flag.
+ */
+void system_catch_signals(void);
+bool system_interrupted(void);
+
+#endif
