@@ -1,0 +1,46 @@
+/*
+ * A ring of records in 4096-byte blocks of the state partition (FORMAT.md 2): the one mechanism
+ * under the device record, the journal, the results and the log. A record overwrites the oldest
+ * one, never the newest, and counts only when its SHA-256 holds, so that a write that a power cut
+ * tore leaves the record before it.
+ */
+#ifndef LIFEBOAT_RING_H
+#define LIFEBOAT_RING_H
+
+#include "hash.h"
+#include "seam.h"
+
+#define RING_BLOCK 4096u
+#define RING_HEADER 64u
+#define RING_CONTENT_MAX (RING_BLOCK - RING_HEADER)
+
+struct ring {
+	struct dev *dev;
+	uint32_t id;
+	uint32_t first;	 /* block */
+	uint32_t blocks; /* at least 2 */
+	uint64_t serial; /* of the newest record; 0: none */
+};
+
+/*
+ * Finds the newest record. block: RING_BLOCK bytes of the caller's. DETAIL_DEVICE_READ when a block
+ * cannot be read.
+ */
+enum detail ring_open(struct ring *ring, struct dev *dev, uint32_t id, uint32_t first,
+		      uint32_t blocks, uint8_t *block, struct fault *fault);
+
+/*
+ * Appends and flushes: durable when it returns DETAIL_OK. len at most RING_CONTENT_MAX; block:
+ * scratch.
+ */
+enum detail ring_append(struct ring *ring, const void *content, size_t len, uint8_t *block,
+			struct fault *fault);
+
+/*
+ * Reads the record that is `back` before the newest (0: the newest) into block; content and length
+ * point into it. Returns false when there is none or it does not hold.
+ */
+bool ring_read(struct ring *ring, uint64_t back, uint8_t *block, const uint8_t **content,
+	       size_t *len);
+
+#endif

@@ -1,0 +1,294 @@
+#include "ubootenv.h"
+#include "bytes.h"
+#include "crc32.h"
+#include "text.h"
+
+#include <string.h>
+
+/* struct environment_s of U-Boot (include/env_internal.h) with a redundant environment. */
+#define ENV_CRC 0    /* little-endian on the boards that this store is for */
+#define ENV_SERIAL 4 /* "flags": counts up with each save */
+#define ENV_DATA 5
+
+enum copy_state { COPY_VALID, COPY_DAMAGED, COPY_UNREADABLE };
+
+/* A buffer of environment data that is being put together. */
+struct writer {
+	uint8_t *at;
+	size_t size, len;
+	bool full;
+};
+
+static void put(struct writer *w, const void *p, size_t len)
+{
+	/* One byte stays free for the zero that ends the whole. */
+	if (w->full || !range_within(w->len, len + 1, w->size)) {
+		w->full = true;
+		return;
+	}
+	memcpy(w->at + w->len, p, len);
+	w->len += len;
+}
+
+static void put_variable(struct writer *w, const char *name, const char *value)
+{
+	put(w, name, strlen(name));
+	put(w, "=", 1);
+	put(w, value, strlen(value) + 1);
+}
+
+static enum copy_state read_copy(struct ubootenv *env, int i)
+{
+	uint8_t *copy = env->copy[i];
+	size_t size = (size_t)env->board->flag_size;
+
+	if (env->disk->ops->read(env->disk, env->board->flag_off[i], copy, size))
+		return COPY_UNREADABLE;
+	if (crc32(copy + ENV_DATA, size - ENV_DATA) != load_le32(copy + ENV_CRC))
+		return COPY_DAMAGED;
+	return COPY_VALID;
+}
+
+/* env_check_redund() of U-Boot: the higher serial counts, and 0 comes after 255. */
+static int newer(uint8_t serial0, uint8_t serial1)
+{
+	if (serial0 == 255 && serial1 == 0)
+		return 1;
+	if (serial1 == 255 && serial0 == 0)
+		return 0;
+	return serial1 > serial0 ? 1 : 0;
+}
+
+/* Reads both copies; the number of the one that counts, or -1 with the fault set. */
+static int read_both(struct ubootenv *env, struct fault *fault)
+{
+	enum copy_state state[2] = {read_copy(env, 0), read_copy(env, 1)};
+
+	if (state[0] == COPY_VALID && state[1] == COPY_VALID)
+		return newer(env->copy[0][ENV_SERIAL], env->copy[1][ENV_SERIAL]);
+	if (state[0] == COPY_VALID || state[1] == COPY_VALID)
+		return state[0] == COPY_VALID ? 0 : 1;
+	/* What cannot be read may be sound: only what was read and is damaged counts as damaged. */
+	if (state[0] == COPY_UNREADABLE || state[1] == COPY_UNREADABLE)
+		fault_set(fault, DETAIL_DEVICE_READ, "boot flags (U-Boot environment)");
+	else
+		fault_set(fault, DETAIL_FLAGS_DAMAGED, "boot flags (U-Boot environment)");
+	return -1;
+}
+
+/* The length of the variable at off, without its ending zero; 0 at the end of the data. */
+static size_t variable_len(const uint8_t *data, size_t size, size_t off)
+{
+	size_t len = 0;
+
+	while (off + len < size && data[off + len])
+		len++;
+	return len;
+}
+
+static const char *find(const uint8_t *data, size_t size, const char *name)
+{
+	size_t name_len = strlen(name), len;
+
+	for (size_t off = 0; (len = variable_len(data, size, off)); off += len + 1) {
+		if (off + len >= size) /* not ended: no string to hand out */
+			return NULL;
+		if (len > name_len && !memcmp(data + off, name, name_len) &&
+		    data[off + name_len] == '=')
+			return (const char *)data + off + name_len + 1;
+	}
+	return NULL;
+}
+
+static void slot_variable(const struct board *board, size_t slot, const char *end, char *name,
+			  size_t size)
+{
+	struct text t = {.at = name, .size = size, .len = 0};
+
+	text_add(&t, "BOOT_");
+	text_add(&t, board->slots[slot].name);
+	text_add(&t, end);
+}
+
+/*
+ * Names that the board does not have, and names given twice, say nothing: the boot script passes
+ * them over as well.
+ */
+static void load_order(const struct board *board, const char *value, struct flags *flags)
+{
+	while (*value) {
+		char name[sizeof(board->slots[0].name)];
+		struct text t = TEXT_IN(name);
+		size_t len = 0;
+		int slot;
+
+		text_clear(&t);
+		for (; *value && *value != ' '; value++, len++)
+			text_char(&t, *value);
+		while (*value == ' ')
+			value++;
+		slot = len < sizeof(name) ? board_slot(board, name) : -1;
+		if (slot >= 0 && !flags_in_order(flags, (size_t)slot))
+			flags->order[flags->order_count++] = (uint8_t)slot;
+	}
+}
+
+static void load_flags(const struct board *board, const uint8_t *data, size_t size,
+		       struct flags *flags)
+{
+	char name[32];
+	const char *value;
+	uint64_t tries;
+
+	memset(flags, 0, sizeof(*flags));
+	value = find(data, size, "BOOT_ORDER");
+	if (value)
+		load_order(board, value, flags);
+	for (size_t i = 0; i < board->slot_count; i++) {
+		slot_variable(board, i, "_LEFT", name, sizeof(name));
+		value = find(data, size, name);
+		/* What is no number is no try: never a guess that something is bootable. */
+		if (value && !text_parse_u64(value, &tries) && tries <= 1000)
+			flags->slot[i].tries = (uint32_t)tries;
+		slot_variable(board, i, "_GOOD", name, sizeof(name));
+		value = find(data, size, name);
+		flags->slot[i].good = value && !strcmp(value, "1");
+	}
+	value = find(data, size, "BOOT_RECOVERY");
+	flags->recovery = value && !strcmp(value, "1");
+	value = find(data, size, "BOOT_RECOVERY_REASON");
+	text_copy(flags->reason, sizeof(flags->reason), value ? value : "");
+}
+
+static enum detail env_load(struct flag_store *store, struct flags *flags, struct fault *fault)
+{
+	struct ubootenv *env = (struct ubootenv *)store;
+	struct fault why;
+	int current = read_both(env, &why);
+
+	if (current < 0) {
+		if (fault)
+			*fault = why;
+		return why.detail;
+	}
+	load_flags(env->board, env->copy[current] + ENV_DATA,
+		   (size_t)env->board->flag_size - ENV_DATA, flags);
+	return DETAIL_OK;
+}
+
+static bool is_ours(const struct board *board, const uint8_t *variable, size_t len)
+{
+	static const char *const fixed[] = {"BOOT_ORDER", "BOOT_RECOVERY", "BOOT_RECOVERY_REASON"};
+	static const char *const ends[] = {"_LEFT", "_GOOD"};
+	char name[32];
+	size_t name_len = 0;
+
+	while (name_len < len && variable[name_len] != '=')
+		name_len++;
+	for (size_t i = 0; i < 3; i++)
+		if (name_len == strlen(fixed[i]) && !memcmp(variable, fixed[i], name_len))
+			return true;
+	for (size_t i = 0; i < board->slot_count * 2; i++) {
+		slot_variable(board, i / 2, ends[i % 2], name, sizeof(name));
+		if (name_len == strlen(name) && !memcmp(variable, name, name_len))
+			return true;
+	}
+	return false;
+}
+
+/* Everything that is not ours, in its order, then ours. */
+static void write_data(const struct ubootenv *env, struct writer *w, const uint8_t *old,
+		       size_t size, const struct flags *flags)
+{
+	char name[32], value[32];
+	struct text t = TEXT_IN(value);
+	size_t len;
+
+	for (size_t off = 0; old && (len = variable_len(old, size, off)) && off + len < size;
+	     off += len + 1)
+		if (!is_ours(env->board, old + off, len))
+			put(w, old + off, len + 1);
+	text_clear(&t);
+	for (size_t i = 0; i < flags->order_count; i++) {
+		if (i)
+			text_char(&t, ' ');
+		text_add(&t, env->board->slots[flags->order[i]].name);
+	}
+	put_variable(w, "BOOT_ORDER", value);
+	for (size_t i = 0; i < env->board->slot_count; i++) {
+		text_clear(&t);
+		text_u64(&t, flags->slot[i].tries);
+		slot_variable(env->board, i, "_LEFT", name, sizeof(name));
+		put_variable(w, name, value);
+		slot_variable(env->board, i, "_GOOD", name, sizeof(name));
+		put_variable(w, name, flags->slot[i].good ? "1" : "0");
+	}
+	put_variable(w, "BOOT_RECOVERY", flags->recovery ? "1" : "0");
+	if (*flags->reason)
+		put_variable(w, "BOOT_RECOVERY_REASON", flags->reason);
+}
+
+/*
+ * Writes one copy, flushes it, and reads it back from the medium: a store that nobody saw arrive is
+ * no store.
+ */
+static enum detail write_copy(struct ubootenv *env, int i, uint8_t *scratch, struct fault *fault)
+{
+	static const char object[] = "boot flags (U-Boot environment)";
+	struct dev *disk = env->disk;
+	uint64_t off = env->board->flag_off[i];
+	size_t size = (size_t)env->board->flag_size;
+	int error = disk->ops->write(disk, off, env->copy[i], size);
+
+	if (!error)
+		error = disk->ops->flush(disk);
+	if (!error)
+		error = disk->ops->read(disk, off, scratch, size);
+	if (error)
+		return fault_errno(fault, DETAIL_FLAGS_NOT_STORED, object, error);
+	if (memcmp(scratch, env->copy[i], size))
+		return fault_set(fault, DETAIL_FLAGS_NOT_STORED, object);
+	return DETAIL_OK;
+}
+
+static enum detail env_store(struct flag_store *store, const struct flags *flags, bool anew,
+			     struct fault *fault)
+{
+	struct ubootenv *env = (struct ubootenv *)store;
+	size_t size = (size_t)env->board->flag_size;
+	struct fault why;
+	int current = read_both(env, &why), other;
+	const uint8_t *old = NULL;
+	uint8_t *copy;
+
+	if (current < 0 && !(anew && why.detail == DETAIL_FLAGS_DAMAGED)) {
+		if (fault)
+			*fault = why;
+		return why.detail;
+	}
+	other = current < 0 ? 0 : 1 - current;
+	if (current >= 0)
+		old = env->copy[current] + ENV_DATA;
+	copy = env->copy[other];
+	struct writer w = {.at = copy + ENV_DATA, .size = size - ENV_DATA};
+	memset(copy, 0, size);
+	write_data(env, &w, old, size - ENV_DATA, flags);
+	if (w.full)
+		return fault_set(fault, DETAIL_FLAGS_FULL, "boot flags (U-Boot environment)");
+	copy[ENV_SERIAL] = current < 0 ? 1 : (uint8_t)(env->copy[current][ENV_SERIAL] + 1);
+	store_le32(copy + ENV_CRC, crc32(copy + ENV_DATA, size - ENV_DATA));
+	/*
+	 * The current copy's buffer has done its work and takes the read-back; its medium is not
+	 * touched.
+	 */
+	return write_copy(env, other, env->copy[1 - other], fault);
+}
+
+void ubootenv_init(struct ubootenv *env, struct dev *disk, const struct board *board)
+{
+	static const struct flag_store_ops ops = {.load = env_load, .store = env_store};
+
+	env->store.ops = &ops;
+	env->disk = disk;
+	env->board = board;
+}
