@@ -12,8 +12,24 @@ PYTHON = /usr/bin/python3
 # --- What Lifeboat consists of: one line for each file, sorted -------------------------------------------------------
 
 # Pure logic: no system calls, no allocation, no printing.
-CORE_SRCS =
-
+CORE_SRCS = \
+	recovery/core/board.c \
+	recovery/core/crc32.c \
+	recovery/core/detail.c \
+	recovery/core/flags.c \
+	recovery/core/front.c \
+	recovery/core/gpt.c \
+	recovery/core/index.c \
+	recovery/core/install.c \
+	recovery/core/install_trial.c \
+	recovery/core/manifest.c \
+	recovery/core/package.c \
+	recovery/core/plan.c \
+	recovery/core/ring.c \
+	recovery/core/state.c \
+	recovery/core/text.c \
+	recovery/core/trust.c \
+	recovery/core/ubootenv.c
 # Linux.
 PLATFORM_SRCS =
 
@@ -47,7 +63,7 @@ aarch64: $(if $(MAIN_SRCS),build/aarch64/lifeboat.stripped)
 Q = $(if $(V),,@)
 say = @printf '  %-9s %s\n' '$(1)' '$(2)'
 # A long step writes to build/log/NAME.log, whose end is shown when it fails: $(call logged,NAME,COMMAND)
-logged = @mkdir -p build/log; $(2) >build/log/$(1).log 2>&1 || \
+logged = @mkdir -p build/log; { $(2); } >build/log/$(1).log 2>&1 || \
 	{ echo "$@ was not made. The end of build/log/$(1).log:" >&2; tail -n 30 build/log/$(1).log >&2; exit 1; }
 
 # --- Packages, sources, components (components/README.md) ------------------------------------------------------------
@@ -82,8 +98,10 @@ $(call components,linux-headers-aarch64): components/linux-headers.recipe build/
 $(call components,musl-aarch64): components/musl.recipe build/sources/musl.version
 $(call components,kernel-aarch64): components/kernel.recipe build/sources/linux.version \
 	$(wildcard kernel-config/*.config)
+$(call components,u-boot-aarch64): components/u-boot.recipe build/sources/u-boot.version qemu/u-boot.config qemu/u-boot.env
+$(call components,busybox-aarch64): components/busybox.recipe build/sources/busybox.version initramfs/busybox.config
 $(call components,musl-aarch64): $(call components,linux-headers-aarch64)
-$(call components,bearssl-aarch64 zstd-aarch64 libfdt-aarch64): $(call components,musl-aarch64)
+$(call components,bearssl-aarch64 zstd-aarch64 libfdt-aarch64 busybox-aarch64): $(call components,musl-aarch64)
 
 # The libraries of the device program, each as build/TARGET/{include,lib}.
 LIBS = bearssl libfdt zstd
@@ -191,6 +209,83 @@ keys/development.pub: | build/host/lifeboat-pack
 build/keys.c: $(PUBLIC_KEYS) build/host/lifeboat-pack
 	$(call say,TRUST,$(PUBLIC_KEYS))
 	$(Q)build/host/lifeboat-pack trust $(PUBLIC_KEYS) >$@
+
+# The key that signs boot images. U-Boot 2023.01 verifies RSA signatures; its public half goes into the control tree.
+keys/fit.key:
+ifeq ($(DEVELOPMENT),1)
+	$(call say,KEY,$@)
+	$(Q)umask 077 && openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out $@
+else
+	@echo "keys/fit.key and keys/fit.crt, which sign boot images, are missing (keys/README.md)" >&2; exit 1
+endif
+keys/fit.crt: | keys/fit.key
+ifeq ($(DEVELOPMENT),1)
+	$(Q)openssl req -batch -new -x509 -key keys/fit.key -days 36500 -subj '/CN=Lifeboat development key' -out $@
+else
+	@echo "keys/fit.crt, the certificate of keys/fit.key, is missing (keys/README.md)" >&2; exit 1
+endif
+
+# --- Recovery image --------------------------------------------------------------------------------------------------
+
+KERNEL = build/components/kernel-aarch64
+BUSYBOX = build/components/busybox-aarch64
+UBOOT = build/components/u-boot-aarch64
+LIFEBOAT_AARCH64 = build/aarch64/lifeboat.stripped
+
+# Rewritten when a setting that ends up in an image changes.
+build/settings: FORCE
+	@mkdir -p build
+	@echo 'DEVELOPMENT=$(DEVELOPMENT)' | cmp -s - $@ || echo 'DEVELOPMENT=$(DEVELOPMENT)' >$@
+
+build/board/initramfs.cpio: initramfs/files initramfs/inittab initramfs/udhcpc.script build/settings \
+		$(LIFEBOAT_AARCH64) $(call components,kernel-aarch64 busybox-aarch64)
+	$(call say,CPIO,$@)
+	@mkdir -p $(@D)
+	$(Q)cp initramfs/files $@.files
+	$(Q)sed 's,.*,slink & /bin/busybox 0777 0 0,' $(BUSYBOX)/busybox.links >>$@.files
+ifeq ($(DEVELOPMENT),1)
+	$(Q)echo 'file /etc/lifeboat/development /dev/null 0644 0 0' >>$@.files
+endif
+	$(Q)BUSYBOX=$(BUSYBOX)/busybox LIFEBOAT=$(LIFEBOAT_AARCH64) $(KERNEL)/gen_init_cpio -t 0 $@.files >$@
+
+build/board/initramfs.cpio.gz: build/board/initramfs.cpio
+	$(Q)gzip -n -9 -c $< >$@
+
+build/board/Image.gz: $(call component,kernel-aarch64)
+	@mkdir -p $(@D)
+	$(Q)cp $(KERNEL)/Image.gz $@
+
+# --- Reference boards ------------------------------------------------------------------------------------------------
+
+BOARDS = ab single
+
+board: build/board/u-boot.bin build/board/recovery.itb $(foreach b,$(BOARDS),build/board/$(b).dtb build/board/disk-$(b).img)
+
+build/board/u-boot.bin: $(call component,u-boot-aarch64)
+	@mkdir -p $(@D)
+	$(Q)cp $(UBOOT)/u-boot.bin $@
+
+# QEMU describes the machine that it emulates.
+build/board/machine.dtb: Makefile | $(SETUP)
+	@mkdir -p $(@D)
+	$(Q)qemu-system-aarch64 -M virt,dumpdtb=$@ -cpu cortex-a53 -m 256 -display none -nodefaults 2>/dev/null
+
+# Signing puts the public key into the machine's tree on the way.
+build/board/recovery.itb build/board/machine-with-key.dtb &: qemu/recovery.its build/board/Image.gz \
+		build/board/initramfs.cpio.gz build/board/machine.dtb keys/fit.crt $(call component,u-boot-aarch64)
+	$(call say,SIGN,build/board/recovery.itb)
+	$(Q)cp build/board/machine.dtb build/board/machine-with-key.dtb
+	$(call logged,sign-recovery,SOURCE_DATE_EPOCH=0 $(UBOOT)/mkimage -D '-q -I dts -O dtb -i build/board' \
+		-f qemu/recovery.its -k keys -K build/board/machine-with-key.dtb -r build/board/recovery.itb)
+
+$(foreach b,$(BOARDS),build/board/$(b).dtb): build/board/%.dtb: qemu/board-%.dts qemu/boot.cmd qemu/make-control-tree \
+		build/board/machine-with-key.dtb
+	$(call say,TREE,$@)
+	$(Q)qemu/make-control-tree build/board/machine-with-key.dtb $< $@
+
+$(foreach b,$(BOARDS),build/board/disk-$(b).img): build/board/disk-%.img: qemu/make-disk build/board/recovery.itb
+	$(call say,DISK,$@)
+	$(Q)$(PYTHON) qemu/make-disk --board $* --recovery build/board/recovery.itb $@
 
 # --- Tests -----------------------------------------------------------------------------------------------------------
 

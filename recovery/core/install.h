@@ -1,0 +1,101 @@
+/*
+ * The install engine's back half, and the commit protocol. The only place with policy and with an
+ * order of steps:
+ *
+ *   check -> plan -> mark target -> journal -> write -> read back -> commit -> (reboot) -> confirm
+ *
+ * Invariants I1 to I11: DESIGN.md.
+ */
+#ifndef LIFEBOAT_INSTALL_H
+#define LIFEBOAT_INSTALL_H
+
+#include "front.h"
+#include "plan.h"
+
+#define INSTALL_CHECKPOINT (8u << 20) /* bytes written between two journal records */
+
+/*
+ * What an install works on. All pointers are the caller's; one device serves any number of calls,
+ * one after the other.
+ */
+struct device {
+	const struct trust *trust;
+	const struct board *board;
+	const struct gpt *gpt;
+	struct storage *storage;
+	struct flag_store *flag_store;
+	struct state *state;
+	struct clock *clock;
+	struct observer *observer; /* may be NULL */
+	struct front *front;
+	uint8_t *buffer; /* CHUNK_SIZE_MAX bytes, for reading the target */
+	int running; /* slot index of the running system; -1: recovery, or a disk that does not run
+			(factory) */
+};
+
+struct install_options {
+	int wanted;	   /* slot index, -1: any */
+	bool allow_older;  /* somebody agreed to an older release */
+	bool verify_first; /* prove the whole package before the first write, whatever the board */
+};
+
+/*
+ * Proves the head of a package and plans its install; nothing is written. The plan is what
+ * install_run would do.
+ */
+enum detail install_plan(struct device *device, struct source *source,
+			 const struct install_options *options, struct plan *plan,
+			 struct fault *fault);
+
+/*
+ * Installs. result is filled, whatever happens, and stored in the state partition. After DETAIL_OK
+ * the flags are flipped and a reboot starts the new system on trial. After a 10xx or 30xx detail
+ * running it again with the same package goes on where it stopped.
+ */
+enum detail install_run(struct device *device, struct source *source,
+			const struct install_options *options, struct result *result);
+
+/*
+ * At every start, in recovery and in the running system, before anything else: counts the boot, and
+ * settles a trial that ended badly (a system was committed, but something else was started): the
+ * slot is given up, result TRIAL_FAILED is stored. *settled says whether that happened. reason: the
+ * boot script's word for why it did not start the slot, or "".
+ */
+enum detail install_settle(struct device *device, const char *reason, bool *settled,
+			   struct result *result, struct fault *fault);
+
+/*
+ * The running system proved itself: good mark, tries, then floor and epoch (I7), then the journal
+ * is idle.
+ */
+enum detail install_confirm(struct device *device, struct result *result);
+
+/*
+ * The running system failed its health check: give it up when it is on trial and something else can
+ * be started.
+ */
+enum detail install_reject(struct device *device, const struct fault *why, struct result *result);
+
+enum detail install_request_recovery(struct device *device, const char *reason,
+				     struct fault *fault);
+
+/*
+ * Leaves recovery: clears the request. again: a good system without tries gets new ones (counted,
+ * see INSTALL_SELF_STARTS).
+ */
+#define INSTALL_SELF_STARTS 3 /* then somebody has to come */
+enum detail install_leave_recovery(struct device *device, bool again, bool by_hand,
+				   struct fault *fault);
+
+/* True when an interrupted install waits for its package: begun, and not flipped. */
+bool install_is_pending(const struct state *state, const struct flags *flags);
+
+/*
+ * The boot flags; when both copies are damaged (not unreadable) and anew is not NULL, what the
+ * device record says of slots that have confirmed themselves, with *anew = true: that is knowledge,
+ * no guess, and a store with anew writes it.
+ */
+enum detail install_load_flags(struct device *device, struct flags *flags, bool *anew,
+			       struct fault *fault);
+
+#endif

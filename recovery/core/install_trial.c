@@ -1,0 +1,296 @@
+/*
+ * What follows the reboot: settling, confirming, rejecting; and the ways into and out of recovery.
+ */
+#include "install.h"
+#include "text.h"
+
+#include <string.h>
+
+static bool was_begun(const struct journal *journal)
+{
+	return journal->step != JOURNAL_IDLE;
+}
+
+/*
+ * Whether the flip of a journalled install happened: the flags alone say so. A marked target is in
+ * no order.
+ */
+static bool was_flipped(const struct journal *journal, const struct flags *flags)
+{
+	return was_begun(journal) && flags_in_order(flags, journal->target);
+}
+
+bool install_is_pending(const struct state *state, const struct flags *flags)
+{
+	return was_begun(&state->journal) && !was_flipped(&state->journal, flags);
+}
+
+static void begin_result(const struct device *device, enum result_what what, int slot,
+			 struct result *result)
+{
+	const struct state *state = device->state;
+
+	memset(result, 0, sizeof(*result));
+	result->what = what;
+	result->boot_count = state->record.boot_count;
+	result->monotonic_ms = device->clock->ops->monotonic_ms(device->clock);
+	device->clock->ops->wall(device->clock, result->wall, sizeof(result->wall));
+	result->slot = slot < 0 ? RESULT_NO_SLOT : (uint32_t)slot;
+	if (slot < 0)
+		return;
+	result->release = state->record.slot[slot].release;
+	text_copy(result->version, sizeof(result->version), state->record.slot[slot].version);
+	memcpy(result->package_id, state->record.slot[slot].package_id, HASH_LEN);
+}
+
+/* The package's own place of origin, while the journal still knows it. */
+static void add_origin(const struct device *device, struct result *result)
+{
+	const struct journal *j = &device->state->journal;
+
+	if (was_begun(j) && result->slot == j->target)
+		text_copy(result->origin, sizeof(result->origin), j->origin);
+}
+
+static void keep_result(struct device *device, const struct result *result)
+{
+	struct fault ignored;
+
+	state_add_result(device->state, result, &ignored);
+	state_flush_log(device->state, &ignored);
+}
+
+static enum detail end_journal(struct device *device, struct fault *fault)
+{
+	if (!was_begun(&device->state->journal))
+		return DETAIL_OK;
+	device->state->journal.step = JOURNAL_IDLE;
+	return state_store_journal(device->state, fault);
+}
+
+static enum detail store_flags(struct device *device, const struct flags *flags, bool anew,
+			       struct fault *fault)
+{
+	return device->flag_store->ops->store(device->flag_store, flags, anew, fault);
+}
+
+/* "release 2 (2.0) in slot B: boot-image-invalid" */
+static void name_trial(const struct device *device, size_t slot, const char *reason, char *object,
+		       size_t size)
+{
+	const struct state_slot *s = &device->state->record.slot[slot];
+	struct text t = {.at = object, .size = size, .len = 0};
+
+	text_add(&t, "release ");
+	text_u64(&t, s->release);
+	text_add(&t, " (");
+	text_add(&t, s->version);
+	text_add(&t, ") in slot ");
+	text_add(&t, device->board->slots[slot].name);
+	if (*reason) {
+		text_add(&t, ", reason ");
+		text_add(&t, reason);
+	}
+}
+
+/*
+ * I7: the floor and the epoch follow a confirmation, and only that. good: the flags say that the
+ * journalled target has confirmed itself; a cut may have come between that store and this one, so
+ * it is also done when settling.
+ */
+static enum detail keep_confirmation(struct device *device, size_t slot, struct fault *fault)
+{
+	struct state *state = device->state;
+	struct state_record *record = &state->record;
+	struct state_record before = *record;
+	const struct journal *j = &state->journal;
+	enum detail detail;
+
+	record->slot[slot].confirmed = true;
+	record->self_starts = 0;
+	if (record->confirmed_release < record->slot[slot].release)
+		record->confirmed_release = record->slot[slot].release;
+	if (was_begun(j) && j->target == slot &&
+	    hash_equal(j->package_id, record->slot[slot].package_id)) {
+		if (record->rollback_floor < j->rollback_floor)
+			record->rollback_floor = j->rollback_floor;
+		if (record->key_epoch < j->key_epoch)
+			record->key_epoch = j->key_epoch;
+	}
+	if (memcmp(&before, record, sizeof(before)) && (detail = state_store_record(state, fault)))
+		return detail;
+	return was_begun(j) && j->target == slot ? end_journal(device, fault) : DETAIL_OK;
+}
+
+/*
+ * A committed system that is neither running nor has tries left, and never confirmed itself, has
+ * failed its trial.
+ */
+static bool trial_failed(const struct device *device, const struct flags *flags)
+{
+	const struct journal *j = &device->state->journal;
+
+	return was_flipped(j, flags) && !flags->slot[j->target].good &&
+	       !flags->slot[j->target].tries && device->running != (int)j->target;
+}
+
+enum detail install_settle(struct device *device, const char *reason, bool *settled,
+			   struct result *result, struct fault *fault)
+{
+	struct state *state = device->state;
+	struct journal *j = &state->journal;
+	struct flags flags;
+	enum detail detail, counted;
+
+	*settled = false;
+	state->record.boot_count++;
+	counted = state_store_record(state, fault);
+	detail = install_load_flags(device, &flags, NULL, fault);
+	if (detail)
+		return detail;
+	if (was_flipped(j, &flags) && flags.slot[j->target].good)
+		return keep_confirmation(device, j->target, fault);
+	if (!trial_failed(device, &flags))
+		return counted;
+
+	begin_result(device, RESULT_TRIAL, (int)j->target, result);
+	add_origin(device, result);
+	char object[160];
+	name_trial(device, j->target, reason, object, sizeof(object));
+	fault_set(&result->fault, DETAIL_TRIAL_FAILED, object);
+	flags_give_up(&flags, j->target);
+	if ((detail = store_flags(device, &flags, false, fault)) ||
+	    (detail = end_journal(device, fault)))
+		return detail;
+	keep_result(device, result);
+	*settled = true;
+	return DETAIL_OK;
+}
+
+/* A slot older than the floor that is now in force must never be started again. */
+static void drop_below_floor(const struct device *device, size_t running, struct flags *flags)
+{
+	const struct state *state = device->state;
+	const struct journal *j = &state->journal;
+	uint64_t floor = state->record.rollback_floor;
+
+	if (was_begun(j) && j->target == running && floor < j->rollback_floor)
+		floor = j->rollback_floor;
+	for (size_t i = 0; i < device->board->slot_count; i++)
+		if (i != running && state->record.slot[i].release &&
+		    state->record.slot[i].release < floor)
+			flags_give_up(flags, i);
+}
+
+enum detail install_confirm(struct device *device, struct result *result)
+{
+	struct state *state = device->state;
+	struct flags flags, before;
+	bool anew, first;
+	enum detail detail;
+
+	begin_result(device, RESULT_CONFIRM, device->running, result);
+	if (device->running < 0)
+		return fault_set(&result->fault, DETAIL_SLOT_NOT_RUNNING,
+				 "the kernel command line");
+	add_origin(device, result);
+	/* This system runs and is well: that is knowledge enough to write damaged flags anew. */
+	detail = install_load_flags(device, &flags, &anew, &result->fault);
+	if (detail)
+		return detail;
+	before = flags;
+	flags_confirm(&flags, (size_t)device->running, device->board->tries);
+	drop_below_floor(device, (size_t)device->running, &flags);
+	if (anew || !flags_equal(&before, &flags)) {
+		detail = store_flags(device, &flags, anew, &result->fault);
+		if (detail)
+			return detail;
+	}
+	first = !state->record.slot[device->running].confirmed;
+	detail = keep_confirmation(device, (size_t)device->running, &result->fault);
+	if (detail)
+		return detail;
+	if (first)
+		keep_result(device, result);
+	return DETAIL_OK;
+}
+
+enum detail install_reject(struct device *device, const struct fault *why, struct result *result)
+{
+	struct flags flags;
+	struct fault fault;
+	enum detail detail;
+
+	begin_result(device, RESULT_CONFIRM, device->running, result);
+	add_origin(device, result);
+	result->fault = *why;
+	if (device->running < 0)
+		return fault_set(&result->fault, DETAIL_SLOT_NOT_RUNNING,
+				 "the kernel command line");
+	detail = install_load_flags(device, &flags, NULL, &fault);
+	/*
+	 * One that was good before keeps its remaining tries: each start takes one, so this ends.
+	 */
+	if (!detail && !flags.slot[device->running].good) {
+		flags_give_up(&flags, (size_t)device->running);
+		if (!store_flags(device, &flags, false, &fault) &&
+		    device->state->journal.target == (uint32_t)device->running)
+			end_journal(device, &fault);
+	}
+	keep_result(device, result);
+	return why->detail;
+}
+
+enum detail install_request_recovery(struct device *device, const char *reason, struct fault *fault)
+{
+	struct flags flags;
+	enum detail detail = install_load_flags(device, &flags, NULL, fault);
+
+	if (detail)
+		return detail;
+	flags_request_recovery(&flags, reason);
+	return store_flags(device, &flags, false, fault);
+}
+
+/* Gives good slots without tries new ones. Returns how many slots the boot script could start. */
+static size_t renew_tries(const struct device *device, struct flags *flags)
+{
+	size_t bootable = 0;
+
+	for (size_t i = 0; i < device->board->slot_count; i++) {
+		if (flags->slot[i].good && !flags->slot[i].tries)
+			flags_confirm(flags, i, device->board->tries);
+		if (flags_in_order(flags, i) && flags->slot[i].tries)
+			bootable++;
+	}
+	return bootable;
+}
+
+enum detail install_leave_recovery(struct device *device, bool again, bool by_hand,
+				   struct fault *fault)
+{
+	struct state *state = device->state;
+	struct flags flags, before;
+	bool anew;
+	enum detail detail = install_load_flags(device, &flags, &anew, fault);
+
+	if (detail)
+		return detail;
+	before = flags;
+	flags_leave_recovery(&flags);
+	if (again) {
+		if (!by_hand && state->record.self_starts >= INSTALL_SELF_STARTS)
+			return fault_set(fault, DETAIL_NOT_PERMITTED,
+					 "starting the system once more");
+		if (!renew_tries(device, &flags))
+			return fault_set(fault, DETAIL_NO_SYSTEM, "this device");
+		if (!by_hand) {
+			state->record.self_starts++;
+			if ((detail = state_store_record(state, fault)))
+				return detail;
+		}
+	}
+	if (!anew && flags_equal(&before, &flags))
+		return DETAIL_OK;
+	return store_flags(device, &flags, anew, fault);
+}
