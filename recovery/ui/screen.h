@@ -68,6 +68,9 @@ enum question {
 	QUESTION_LOG,	  /* below a page of the log */
 };
 
+/* What kind of work goes on. */
+enum work { WORK_INSTALL, WORK_VERIFY };
+
 /* Where a package came from. */
 enum origin { ORIGIN_FILE, ORIGIN_STICK, ORIGIN_NETWORK };
 
@@ -100,11 +103,12 @@ struct screen_package {
 struct screen_offers {
 	enum question question;
 	size_t count;				/* 0: nothing can be chosen now */
-	enum action actions[SCREEN_OFFERS_MAX]; /* in the order in which they are shown, numbered
-						   from 1 */
+	enum action actions[SCREEN_OFFERS_MAX]; /* as they are shown, numbered from 1 */
 	enum action at_end; /* what happens when the time is over; ACTION_NONE: no countdown */
 	uint64_t end_ms;    /* monotonic */
 	unsigned seconds;   /* left, rounded up */
+	enum action chosen; /* when count is 0: what was chosen last, until the next offer */
+	bool by_itself;	    /* chosen by the countdown */
 };
 
 /* How it ends. */
@@ -160,11 +164,15 @@ struct screen {
 
 	struct screen_offers offers;
 
+	enum work work;
 	bool working;
+	bool touched;		  /* the target was marked: it is not what it was before */
 	struct progress progress; /* role points to role below */
 	char role[MANIFEST_ROLE_SIZE];
-	unsigned step_number, step_count; /* of the steps that people see */
-	struct pace pace;		  /* percent, speed, time left */
+	uint64_t written, unchanged; /* bytes of the target, by the step that wrote it */
+	uint64_t work_start_ms;
+	uint64_t work_ms; /* how long it took, when it is done */
+	struct pace pace; /* percent, speed, time left */
 
 	bool ended; /* there is a result */
 	struct result result;
@@ -231,12 +239,15 @@ enum action screen_poll(struct screen *screen);
 int screen_fd(const struct screen *screen, size_t skin); /* -1: none */
 int screen_timeout_ms(const struct screen *screen);	 /* -1: for ever */
 
-/* The work begins. again: the same package as before, after an interruption: percent stays where it
- * was. */
-void screen_work(struct screen *screen, bool again);
+/* The work begins. again: the same package as before, after an interruption: percent does not go
+ * back. */
+void screen_work(struct screen *screen, enum work work, bool again);
 void screen_progress(struct screen *screen, const struct progress *progress);
 
-/* The end of it, good or bad: result.fault says which. */
+/*
+ * The end of it, good or bad: result.fault says which. The slots that it speaks of are those of the
+ * last screen_device: call that first, with the flags as they are now.
+ */
 void screen_result(struct screen *screen, const struct result *result);
 
 /* A line that is not part of the story (a log line that people should see). */
