@@ -40,11 +40,40 @@ UI_SRCS =
 MAIN_SRCS =
 
 # lifeboat-pack. It uses core, and OpenSSL, libzstd and libfdt from Debian.
-HOST_SRCS =
+HOST_SRCS = \
+	recovery/host/build.c \
+	recovery/host/compose.c \
+	recovery/host/describe.c \
+	recovery/host/describe_check.c \
+	recovery/host/dtc.c \
+	recovery/host/file.c \
+	recovery/host/head.c \
+	recovery/host/image.c \
+	recovery/host/inspect.c \
+	recovery/host/inspect_print.c \
+	recovery/host/json.c \
+	recovery/host/keygen.c \
+	recovery/host/keys.c \
+	recovery/host/keys_sign.c \
+	recovery/host/main.c \
+	recovery/host/options.c \
+	recovery/host/pack.c \
+	recovery/host/problem.c \
+	recovery/host/progress.c \
+	recovery/host/sign.c \
+	recovery/host/trust_source.c \
+	recovery/host/verify.c
 
 # Unit tests: tests/unit/test_NAME.c is one program. Helpers are linked into each of them.
-UNIT_TESTS =
-UNIT_HELPER_SRCS =
+UNIT_TESTS = \
+	test_detail \
+	test_index \
+	test_package \
+	test_trust
+UNIT_HELPER_SRCS = \
+	tests/unit/support.c \
+	tests/unit/support_package.c \
+	tests/unit/support_world.c
 
 # --- Goals -----------------------------------------------------------------------------------------------------------
 
@@ -241,12 +270,16 @@ build/board/initramfs.cpio: initramfs/files initramfs/inittab initramfs/udhcpc.s
 		$(LIFEBOAT_AARCH64) $(call components,kernel-aarch64 busybox-aarch64)
 	$(call say,CPIO,$@)
 	@mkdir -p $(@D)
+	$(Q)rm -rf $@.tree && mkdir $@.tree
+	$(Q)cp $(BUSYBOX)/busybox initramfs/inittab initramfs/udhcpc.script $@.tree/
+	$(Q)cp $(LIFEBOAT_AARCH64) $@.tree/lifeboat
+	$(Q): >$@.tree/development && touch -d @0 $@.tree/*
 	$(Q)cp initramfs/files $@.files
 	$(Q)sed 's,.*,slink & /bin/busybox 0777 0 0,' $(BUSYBOX)/busybox.links >>$@.files
 ifeq ($(DEVELOPMENT),1)
-	$(Q)echo 'file /etc/lifeboat/development /dev/null 0644 0 0' >>$@.files
+	$(Q)echo 'file /etc/lifeboat/development $${FROM}/development 0644 0 0' >>$@.files
 endif
-	$(Q)BUSYBOX=$(BUSYBOX)/busybox LIFEBOAT=$(LIFEBOAT_AARCH64) $(KERNEL)/gen_init_cpio -t 0 $@.files >$@
+	$(Q)FROM=$@.tree $(KERNEL)/gen_init_cpio -t 0 $@.files >$@
 
 build/board/initramfs.cpio.gz: build/board/initramfs.cpio
 	$(Q)gzip -n -9 -c $< >$@
@@ -265,10 +298,9 @@ build/board/u-boot.bin: $(call component,u-boot-aarch64)
 	@mkdir -p $(@D)
 	$(Q)cp $(UBOOT)/u-boot.bin $@
 
-# QEMU describes the machine that it emulates.
-build/board/machine.dtb: Makefile | $(SETUP)
-	@mkdir -p $(@D)
-	$(Q)qemu-system-aarch64 -M virt,dumpdtb=$@ -cpu cortex-a53 -m 256 -display none -nodefaults 2>/dev/null
+# QEMU describes the machine that it emulates. With a firmware, that is: without one it has another GPIO chip.
+build/board/machine.dtb: build/board/u-boot.bin qemu/machine
+	$(Q)qemu-system-aarch64 $$(sed 's/#.*//' qemu/machine) -bios $< -machine dumpdtb=$@ 2>/dev/null
 
 # Signing puts the public key into the machine's tree on the way.
 build/board/recovery.itb build/board/machine-with-key.dtb &: qemu/recovery.its build/board/Image.gz \
@@ -308,4 +340,4 @@ format-check: | $(SETUP)
 clean:
 	$(Q)rm -rf build
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find build/host build/test build/aarch64 -name '*.d' 2>/dev/null)
