@@ -20,7 +20,6 @@ struct blockdev {
 	struct dev dev; /* first */
 	int fd;
 	bool direct;
-	bool dirty;    /* buffered writes that were not flushed */
 	bool is_block; /* not a plain file */
 	uint64_t off;  /* of the window, bytes */
 	uint8_t *bounce;

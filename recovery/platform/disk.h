@@ -9,10 +9,10 @@
 #ifndef LIFEBOAT_DISK_H
 #define LIFEBOAT_DISK_H
 
-#include "blockdev.h"
+#include "platform/blockdev.h"
 #include "core/board.h"
 #include "core/gpt.h"
-#include "watch.h"
+#include "platform/watch.h"
 
 #define DISK_OPEN_MAX 16
 #define DISK_NAME_SIZE 64

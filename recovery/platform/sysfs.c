@@ -1,0 +1,112 @@
+#include "platform/sysfs.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/text.h"
+
+static bool read_line(char *text, size_t size, const char *format, va_list args)
+{
+	char path[SYSFS_PATH_SIZE];
+	ssize_t len = 0;
+	int fd;
+
+	text[0] = 0;
+	if (vsnprintf(path, sizeof(path), format, args) >= (int)sizeof(path))
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	len = read(fd, text, size - 1);
+	close(fd);
+	if (len < 0)
+		return false;
+	text[len] = 0;
+	len = (ssize_t)strcspn(text, "\n");
+	while (len && text[len - 1] == ' ')
+		len--;
+	text[len] = 0;
+	return true;
+}
+
+bool sysfs_text(char *text, size_t size, const char *format, ...)
+{
+	va_list args;
+	bool ok;
+
+	va_start(args, format);
+	ok = read_line(text, size, format, args);
+	va_end(args);
+	return ok;
+}
+
+bool sysfs_u64(uint64_t *value, const char *format, ...)
+{
+	char text[32];
+	va_list args;
+	bool ok;
+
+	va_start(args, format);
+	ok = read_line(text, sizeof(text), format, args);
+	va_end(args);
+	return ok && !text_parse_u64(text, value);
+}
+
+bool sysfs_exists(const char *format, ...)
+{
+	char path[SYSFS_PATH_SIZE];
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vsnprintf(path, sizeof(path), format, args);
+	va_end(args);
+	return len < (int)sizeof(path) && !access(path, F_OK);
+}
+
+static int compare(const void *a, const void *b)
+{
+	return strverscmp(a, b);
+}
+
+bool sysfs_list(struct sysfs_names *names, const char *folder)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+
+	names->count = 0;
+	if (!dir)
+		return false;
+	while (names->count < SYSFS_NAMES_MAX && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.' || strlen(entry->d_name) >= SYSFS_NAME_SIZE)
+			continue;
+		text_copy(names->at[names->count++], SYSFS_NAME_SIZE, entry->d_name);
+	}
+	closedir(dir);
+	qsort(names->at, names->count, SYSFS_NAME_SIZE, compare);
+	return true;
+}
+
+bool sysfs_block_path(char path[SYSFS_PATH_SIZE], const char *sys, const char *name)
+{
+	char link[SYSFS_PATH_SIZE];
+	char *real;
+	bool fits;
+
+	if (snprintf(link, sizeof(link), "%s/block/%s", sys, name) >= (int)sizeof(link))
+		return false;
+	real = realpath(link, NULL);
+	if (!real)
+		return false;
+	fits = strlen(real) < SYSFS_PATH_SIZE;
+	if (fits)
+		text_copy(path, SYSFS_PATH_SIZE, real);
+	free(real);
+	return fits;
+}
