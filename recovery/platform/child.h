@@ -3,7 +3,7 @@
 #ifndef LIFEBOAT_CHILD_H
 #define LIFEBOAT_CHILD_H
 
-#include "watch.h"
+#include "platform/watch.h"
 
 #define CHILD_LINE_SIZE 256 /* longer lines are cut into pieces */
 

@@ -3,7 +3,7 @@
 #define LIFEBOAT_HEALTH_H
 
 #include "core/detail.h"
-#include "watch.h"
+#include "platform/watch.h"
 
 #define HEALTH_CHECKS_MAX 256
 

@@ -1,9 +1,10 @@
-/* system: clock, reboot, watchdog, kernel command line, board tree, lock and signals. */
+/* system: clock, reboot, kernel command line, board tree, lock and signals. */
 #ifndef LIFEBOAT_SYSTEM_H
 #define LIFEBOAT_SYSTEM_H
 
 #include "core/board.h"
 #include "core/seam.h"
+#include "platform/watchdog.h"
 
 #define SYSTEM_LOCK "/run/lifeboat.lock"
 #define SYSTEM_FDT "/sys/firmware/fdt"
@@ -22,22 +23,6 @@ extern struct clock system_clock;
  */
 enum system_action { SYSTEM_RESTART, SYSTEM_POWER_OFF };
 int system_leave(enum system_action action, bool by_init);
-
-/*
- * The hardware watchdog. Once open it is never disarmed: closing it, or the end of the program,
- * lets it run, so that a recovery that died is restarted by init within the time or the device
- * resets.
- */
-struct watchdog {
-	int fd;		    /* -1: none */
-	uint32_t timeout_s; /* as the hardware took it */
-	uint64_t fed_ms;
-};
-/* path: NULL for /dev/watchdog. Returns 0 or an errno; the other functions are harmless after a
- * failure. */
-int watchdog_open(struct watchdog *watchdog, const char *path, uint32_t timeout_s);
-/* Feeds it, at most once a second. */
-void watchdog_feed(struct watchdog *watchdog);
 
 /*
  * The value of NAME=VALUE on the kernel command line, the last one where it stands twice. False:

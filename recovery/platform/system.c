@@ -1,0 +1,218 @@
+#include "platform/system.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/text.h"
+#include "platform/child.h"
+
+#define SYNC_MS 10000
+#define INIT_MS 30000
+#define YEAR_2020 1577836800
+#define BOARD_TREE_MAX (2u << 20) /* bytes; Linux takes device trees up to this */
+
+/* --- clock --- */
+
+uint64_t system_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static uint64_t clock_monotonic(struct clock *clock)
+{
+	(void)clock;
+	return system_now_ms();
+}
+
+static void clock_wall(struct clock *clock, char *text, size_t size)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	(void)clock;
+	text[0] = 0;
+	if (now >= YEAR_2020 && gmtime_r(&now, &tm) &&
+	    !strftime(text, size, "%Y-%m-%d %H:%M:%S UTC", &tm))
+		text[0] = 0;
+}
+
+static const struct clock_ops clock_ops = {.monotonic_ms = clock_monotonic, .wall = clock_wall};
+struct clock system_clock = {.ops = &clock_ops};
+
+/* --- leaving --- */
+
+static void sync_bounded(void)
+{
+	uint64_t deadline = system_now_ms() + SYNC_MS;
+	pid_t pid = fork();
+
+	/* A stick that died can hold sync up for ever. What matters was flushed before. */
+	if (!pid) {
+		sync();
+		_exit(0);
+	}
+	while (pid > 0 && waitpid(pid, NULL, WNOHANG) == 0 && system_now_ms() < deadline)
+		watch_sleep(NULL, 20);
+}
+
+static void ask_init(enum system_action action)
+{
+	char *const restart[] = {"/sbin/reboot", NULL}, *const off[] = {"/sbin/poweroff", NULL};
+	int value;
+
+	if (child_run(action == SYSTEM_RESTART ? restart : off, INIT_MS, NULL, NULL, &value) ==
+		    CHILD_EXITED &&
+	    value == 0)
+		watch_sleep(NULL, INIT_MS); /* init ends this process */
+}
+
+int system_leave(enum system_action action, bool by_init)
+{
+	if (by_init)
+		ask_init(action);
+	sync_bounded();
+	reboot(action == SYSTEM_RESTART ? RB_AUTOBOOT : RB_POWER_OFF);
+	return errno;
+}
+
+/* --- kernel command line --- */
+
+bool system_cmdline(const char *path, const char *name, char *value, size_t size)
+{
+	char line[4096], *rest = line, *word;
+	size_t name_len = strlen(name);
+	bool found = false;
+	FILE *file = fopen(path ? path : "/proc/cmdline", "re");
+
+	value[0] = 0;
+	if (!file)
+		return false;
+	if (!fgets(line, sizeof(line), file))
+		line[0] = 0;
+	fclose(file);
+	while ((word = strtok_r(rest, " \t\n", &rest))) {
+		if (strncmp(word, name, name_len) || word[name_len] != '=')
+			continue;
+		text_copy(value, size, word + name_len + 1);
+		found = true;
+	}
+	return found;
+}
+
+/* --- board tree --- */
+
+/* Reads a whole file into memory that malloc aligned. Returns an errno. */
+static int read_file(const char *path, void **content, size_t *len)
+{
+	FILE *file = fopen(path, "re");
+	int err;
+
+	if (!file)
+		return errno;
+	*content = malloc(BOARD_TREE_MAX);
+	if (!*content) {
+		fclose(file);
+		return ENOMEM;
+	}
+	errno = 0;
+	*len = fread(*content, 1, BOARD_TREE_MAX, file);
+	err = ferror(file) ? (errno ? errno : EIO) : *len == BOARD_TREE_MAX ? EFBIG : 0;
+	fclose(file);
+	if (err)
+		free(*content);
+	return err;
+}
+
+static enum detail load_board(struct board *board, const char *path, struct fault *fault)
+{
+	enum detail detail;
+	void *fdt = NULL;
+	size_t len = 0;
+	int err = read_file(path, &fdt, &len);
+
+	if (err)
+		return fault_errno(fault, DETAIL_BOARD_MISSING, path, err);
+	detail = board_load(board, fdt, len, fault);
+	free(fdt);
+	if (detail == DETAIL_BOARD_MISSING)
+		fault_set(fault, detail, path);
+	return detail;
+}
+
+enum detail system_board(struct board *board, const char *path, struct fault *fault)
+{
+	enum detail detail;
+
+	if (path)
+		return load_board(board, path, fault);
+	detail = load_board(board, SYSTEM_FDT, fault);
+	if (detail == DETAIL_BOARD_MISSING)
+		detail = load_board(board, SYSTEM_BOARD, fault);
+	return detail == DETAIL_BOARD_MISSING ? fault_set(fault, detail, "this device") : detail;
+}
+
+/* --- one at a time --- */
+
+enum detail system_lock(const char *image, int *lock, struct fault *fault)
+{
+	const char *path = image ? image : SYSTEM_LOCK;
+	int flags = O_CLOEXEC | (image ? O_RDONLY : O_RDWR | O_CREAT | O_NOFOLLOW);
+	int err;
+
+	if (!image)
+		mkdir("/run", 0755);
+	*lock = open(path, flags, 0600);
+	if (*lock < 0)
+		return fault_errno(fault,
+				   errno == EACCES || errno == EPERM ? DETAIL_NOT_PERMITTED
+								     : DETAIL_DEVICE_OPEN,
+				   path, errno);
+	if (!flock(*lock, LOCK_EX | LOCK_NB))
+		return DETAIL_OK;
+	err = errno;
+	close(*lock);
+	*lock = -1;
+	return fault_errno(fault, err == EWOULDBLOCK ? DETAIL_BUSY : DETAIL_DEVICE_OPEN,
+			   image ? image : "this device", err);
+}
+
+/* --- signals --- */
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	interrupted = 1;
+}
+
+void system_catch_signals(void)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN}, note = {.sa_handler = on_signal};
+
+	sigaction(SIGHUP, &ignore, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+	sigaction(SIGTTIN, &ignore, NULL);
+	sigaction(SIGTTOU, &ignore, NULL);
+	sigaction(SIGINT, &note, NULL);
+	sigaction(SIGTERM, &note, NULL);
+	sigaction(SIGQUIT, &note, NULL);
+}
+
+bool system_interrupted(void)
+{
+	return interrupted != 0;
+}
