@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HOTPLUG_TIME 0u	    /* the time is over and nothing else happened */
+#define HOTPLUG_TIME 0u	    /* nothing of these: the time is over, or almost */
 #define HOTPLUG_BLOCK 1u    /* a block device came, went or changed: list the media again */
 #define HOTPLUG_KEY 2u	    /* key_fd can be read */
 #define HOTPLUG_KEY_GONE 4u /* key_fd hung up: do not wait for it again */
@@ -20,8 +20,10 @@ struct hotplug {
 int hotplug_open(struct hotplug *hotplug);
 void hotplug_close(struct hotplug *hotplug);
 
-/* Waits until something happens, at most timeout_ms. key_fd: -1 for none. Returns a set of HOTPLUG_
- * bits. */
+/*
+ * Waits until something happens, at most timeout_ms; may come back early with HOTPLUG_TIME, so
+ * look at the clock. key_fd: -1 for none. Returns a set of HOTPLUG_ bits.
+ */
 unsigned int hotplug_wait(struct hotplug *hotplug, int key_fd, uint32_t timeout_ms);
 
 /* Whether a kernel uevent ("add@/devices/...", then NAME=VALUE strings, each ended by a zero byte)

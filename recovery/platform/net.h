@@ -3,7 +3,7 @@
 #define LIFEBOAT_NET_H
 
 #include "core/detail.h"
-#include "watch.h"
+#include "platform/watch.h"
 
 #define NET_SCRIPT "/etc/lifeboat/udhcpc.sh"
 
