@@ -31,10 +31,35 @@ CORE_SRCS = \
 	recovery/core/trust.c \
 	recovery/core/ubootenv.c
 # Linux.
-PLATFORM_SRCS =
+PLATFORM_SRCS = \
+	recovery/platform/blockdev.c \
+	recovery/platform/child.c \
+	recovery/platform/disk.c \
+	recovery/platform/health.c \
+	recovery/platform/hotplug.c \
+	recovery/platform/http_parse.c \
+	recovery/platform/media.c \
+	recovery/platform/media_scan.c \
+	recovery/platform/net.c \
+	recovery/platform/source_file.c \
+	recovery/platform/source_http.c \
+	recovery/platform/sysfs.c \
+	recovery/platform/system.c \
+	recovery/platform/tcp.c \
+	recovery/platform/watch.c \
+	recovery/platform/watchdog.c
 
 # Screens.
-UI_SRCS =
+UI_SRCS = \
+	recovery/ui/json.c \
+	recovery/ui/keys.c \
+	recovery/ui/out.c \
+	recovery/ui/pace.c \
+	recovery/ui/report.c \
+	recovery/ui/screen.c \
+	recovery/ui/serial.c \
+	recovery/ui/strings.c \
+	recovery/ui/words.c
 
 # The wiring of the device program.
 MAIN_SRCS =
