@@ -1,7 +1,7 @@
 #include "ui/pace.h"
 
 #define WHOLE 1000000u /* parts */
-#define SMOOTH 4       /* of the way to a new estimate, one of these a second */
+#define SMOOTH 3       /* of the way to a new estimate, one of these a second */
 
 /* Shares of the whole, in the order of the work. Writing takes longer than reading: on cards, and
  * all the more over a network. */
@@ -90,21 +90,27 @@ static bool sample(struct pace *pace, const struct progress *progress, uint64_t 
 	return true;
 }
 
-/* Moves the time left towards an estimate in milliseconds. */
-static void estimate_left(struct pace *pace, uint64_t estimate_ms, uint64_t now_ms)
+/* Time passes. */
+static void run_down(struct pace *pace, uint64_t now_ms)
 {
 	uint64_t passed = now_ms - pace->left_at_ms;
-	uint64_t shown = pace->left_ms > passed ? pace->left_ms - passed : 0;
 
+	pace->left_at_ms = now_ms;
+	if (pace->left_s == PACE_UNKNOWN)
+		return;
+	pace->left_ms = pace->left_ms > passed ? pace->left_ms - passed : 0;
+	pace->left_s = (uint32_t)((pace->left_ms + 999) / 1000);
+}
+
+/* Moves the time left towards an estimate. */
+static void estimate_left(struct pace *pace, uint64_t estimate_ms)
+{
 	if (estimate_ms > PACE_LEFT_MAX_MS)
 		estimate_ms = PACE_LEFT_MAX_MS;
-	if (pace->left_s == PACE_UNKNOWN)
-		shown = estimate_ms;
-	else
-		shown = (shown * (SMOOTH - 1) + estimate_ms) / SMOOTH;
-	pace->left_ms = shown;
-	pace->left_at_ms = now_ms;
-	pace->left_s = (uint32_t)((shown + 999) / 1000);
+	if (pace->left_s != PACE_UNKNOWN)
+		estimate_ms = (pace->left_ms * (SMOOTH - 1) + estimate_ms) / SMOOTH;
+	pace->left_ms = estimate_ms;
+	pace->left_s = (uint32_t)((estimate_ms + 999) / 1000);
 }
 
 static void measure(struct pace *pace, uint64_t now_ms)
@@ -114,14 +120,13 @@ static void measure(struct pace *pace, uint64_t now_ms)
 	const struct pace_sample *oldest = &pace->sample[oldest_at];
 	uint64_t ms = newest->ms - oldest->ms;
 
-	if (now_ms - pace->start_ms < PACE_SETTLE_MS || !ms)
+	if (!ms || (pace->left_s == PACE_UNKNOWN && now_ms - pace->start_ms < PACE_SETTLE_MS))
 		return;
 	if (newest->done >= oldest->done)
 		pace->speed = (newest->done - oldest->done) / ms * 1000 +
 			      (newest->done - oldest->done) % ms * 1000 / ms;
 	if (newest->part > oldest->part)
-		estimate_left(pace, (WHOLE - newest->part) * ms / (newest->part - oldest->part),
-			      now_ms);
+		estimate_left(pace, (WHOLE - newest->part) * ms / (newest->part - oldest->part));
 	else
 		pace->left_s = PACE_UNKNOWN; /* it stands still */
 }
@@ -141,6 +146,7 @@ void pace_update(struct pace *pace, const struct progress *progress, uint64_t no
 	if (percent > pace->percent)
 		pace->percent = percent;
 
+	run_down(pace, now_ms);
 	if (!pace->begun || progress->step != pace->step)
 		begin_step(pace, progress, now_ms);
 	else if (sample(pace, progress, now_ms))

@@ -10,14 +10,19 @@ static void spaces(struct out *out, size_t n)
 		out_raw(out, " ", 1);
 }
 
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
 /* Copies the next word of a text to a buffer; returns where the rest begins. */
 static const char *next_word(const char *text, char *word, size_t size)
 {
 	size_t len = 0;
 
-	while (*text == ' ')
+	while (is_space(*text))
 		text++;
-	while (*text && *text != ' ' && len + 1 < size)
+	while (*text && !is_space(*text) && len + 1 < size)
 		word[len++] = *text++;
 	word[len] = 0;
 	return text;

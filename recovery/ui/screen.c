@@ -310,6 +310,11 @@ void screen_result(struct screen *screen, const struct result *result)
 	show(screen, CHANGE_RESULT);
 }
 
+void screen_again(struct screen *screen)
+{
+	show(screen, CHANGE_ALL);
+}
+
 void screen_note(struct screen *screen, const char *text)
 {
 	screen->note = text;

@@ -250,6 +250,9 @@ void screen_progress(struct screen *screen, const struct progress *progress);
  */
 void screen_result(struct screen *screen, const struct result *result);
 
+/* Shows everything again: after something else had the terminal. */
+void screen_again(struct screen *screen);
+
 /* A line that is not part of the story (a log line that people should see). */
 void screen_note(struct screen *screen, const char *text);
 /* A page of the log, as stored: lines that end with '\n'. Then offer QUESTION_LOG. */

@@ -373,3 +373,9 @@ void serial_open(struct serial *serial, int in, int out, unsigned flags)
 	serial->redraw = !(flags & SERIAL_PLAIN) && isatty(out) && term && term[0] &&
 			 strcmp(term, "dumb") != 0;
 }
+
+void serial_close(struct serial *serial)
+{
+	keys_close(&serial->keys);
+	out_fd_close(&serial->out);
+}

@@ -26,7 +26,6 @@ struct serial {
 	bool redraw;	      /* the terminal knows '\r' */
 	bool titled;	      /* the title was shown */
 	bool asked;	      /* something can be chosen now */
-	bool planned;	      /* what is on the screen: a found package */
 	size_t drawn;	      /* columns of the line that may be drawn again; 0: none */
 	unsigned percent;     /* last shown */
 	uint64_t progress_ms; /* when progress was last shown */
@@ -34,5 +33,9 @@ struct serial {
 
 /* Starts a skin on two descriptors, which stay the caller's. in: -1 for no input. */
 void serial_open(struct serial *serial, int in, int out, unsigned flags);
+
+/* Puts the terminal back and lets go of it, for instance while a shell has it; serial_open() may
+ * follow. */
+void serial_close(struct serial *serial);
 
 #endif

@@ -99,7 +99,7 @@
 	X(DO_OLDER_LOG, "older lines")                                                             \
 	X(DO_COPY_LOG, "copy the log to the stick")                                                \
 	X(DO_SHELL, "maintenance shell (development build only)")                                  \
-	X(DO_MENU, "stop, and show the menu")                                                      \
+	X(DO_MENU, "show the menu")                                                                \
 	X(OFFER, "  %1 or %2  %3")                                                                 \
 	X(COUNTDOWN, "By itself in %1 s: %2.")                                                     \
 	X(COUNTDOWN_STOP, " Key %1 stops it.")                                                     \
