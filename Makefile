@@ -62,8 +62,13 @@ UI_SRCS = \
 	recovery/ui/words.c
 
 # The wiring of the device program.
-MAIN_SRCS =
-
+MAIN_SRCS = \
+	recovery/app.c \
+	recovery/find.c \
+	recovery/main.c \
+	recovery/recover.c \
+	recovery/verbs_device.c \
+	recovery/verbs_install.c
 # lifeboat-pack. It uses core, and OpenSSL, libzstd and libfdt from Debian.
 HOST_SRCS = \
 	recovery/host/build.c \
@@ -92,6 +97,7 @@ HOST_SRCS = \
 # Unit tests: tests/unit/test_NAME.c is one program. Helpers are linked into each of them.
 UNIT_TESTS = \
 	test_detail \
+	test_http_parse \
 	test_index \
 	test_package \
 	test_trust

@@ -79,16 +79,27 @@ void flags_give_up(struct flags *flags, size_t slot)
 	flags_mark_target(flags, slot);
 }
 
+void flags_set_reason(struct flags *flags, const char *reason)
+{
+	struct text t = TEXT_IN(flags->reason);
+
+	text_clear(&t);
+	for (; *reason; reason++)
+		if ((*reason >= 'a' && *reason <= 'z') || (*reason >= '0' && *reason <= '9') ||
+		    *reason == '-')
+			text_char(&t, *reason);
+}
+
 void flags_request_recovery(struct flags *flags, const char *reason)
 {
 	flags->recovery = true;
-	text_copy(flags->reason, sizeof(flags->reason), reason);
+	flags_set_reason(flags, reason);
 }
 
 void flags_leave_recovery(struct flags *flags)
 {
 	flags->recovery = false;
-	text_copy(flags->reason, sizeof(flags->reason), "");
+	flags_set_reason(flags, "");
 }
 
 /*
@@ -115,6 +126,10 @@ int flags_target(const struct flags *flags, size_t slot_count, int running, int 
 	enum detail ignored;
 
 	*why = DETAIL_OK;
+	if (wanted >= (int)slot_count) {
+		*why = DETAIL_SLOT_UNKNOWN;
+		return -1;
+	}
 	if (slot_count == 1) {
 		if (running >= 0)
 			*why = DETAIL_SINGLE_SLOT_RUNNING;

@@ -38,6 +38,12 @@ struct flag_store {
 	const struct flag_store_ops *ops;
 };
 
+/*
+ * Keeps a word of a-z, 0-9 and '-'; what else there is in it is left out: it may come from
+ * anywhere.
+ */
+void flags_set_reason(struct flags *flags, const char *reason);
+
 /* The slot that the boot script would start, or -1: recovery. */
 int flags_choice(const struct flags *flags);
 bool flags_in_order(const struct flags *flags, size_t slot);

@@ -64,8 +64,8 @@ struct front {
 	alignas(16) uint8_t head[PACKAGE_HEAD_MAX]; /* header, manifest, signature block, as they
 						       stand in the package */
 	alignas(16) uint8_t page[INDEX_PAGE_MAX];
-	alignas(16) uint8_t stored[CHUNK_SIZE_MAX];
-	alignas(16) uint8_t plain[CHUNK_SIZE_MAX];
+	alignas(4096) uint8_t stored[CHUNK_SIZE_MAX];
+	alignas(4096) uint8_t plain[CHUNK_SIZE_MAX];
 	alignas(16) uint8_t zstd[FRONT_ZSTD_WORKSPACE];
 };
 

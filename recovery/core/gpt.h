@@ -7,8 +7,9 @@
 
 #include "seam.h"
 
-#define GPT_LABEL_SIZE 37 /* 36 UTF-16 units, ASCII kept, others as '?', and the ending zero byte  \
-			   */
+#define GPT_LABEL_SIZE                                                                             \
+	37 /* 36 UTF-16 units, ASCII kept, others as '?', and the ending zero byte                 \
+	    */
 #define GPT_PARTITIONS_MAX 128
 #define GPT_SCRATCH_LEN                                                                            \
 	20480u /* a header sector of at most 4096 bytes, and 128 entries of 128 bytes */

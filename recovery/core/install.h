@@ -55,11 +55,14 @@ enum detail install_plan(struct device *device, struct source *source,
 enum detail install_run(struct device *device, struct source *source,
 			const struct install_options *options, struct result *result);
 
+/* Once for each start of recovery or of the system: results are told apart by it. */
+enum detail install_count_boot(struct device *device, struct fault *fault);
+
 /*
- * At every start, in recovery and in the running system, before anything else: counts the boot, and
- * settles a trial that ended badly (a system was committed, but something else was started): the
- * slot is given up, result TRIAL_FAILED is stored. *settled says whether that happened. reason: the
- * boot script's word for why it did not start the slot, or "".
+ * At every start, in recovery and in the running system, before anything else: settles a trial that
+ * ended badly (a system was committed, but something else was started): the slot is given up,
+ * result TRIAL_FAILED is stored. *settled says whether that happened. reason: the boot script's
+ * word for why it did not start the slot, or "".
  */
 enum detail install_settle(struct device *device, const char *reason, bool *settled,
 			   struct result *result, struct fault *fault);

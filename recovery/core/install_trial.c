@@ -134,24 +134,28 @@ static bool trial_failed(const struct device *device, const struct flags *flags)
 	       !flags->slot[j->target].tries && device->running != (int)j->target;
 }
 
+enum detail install_count_boot(struct device *device, struct fault *fault)
+{
+	device->state->record.boot_count++;
+	return state_store_record(device->state, fault);
+}
+
 enum detail install_settle(struct device *device, const char *reason, bool *settled,
 			   struct result *result, struct fault *fault)
 {
 	struct state *state = device->state;
 	struct journal *j = &state->journal;
 	struct flags flags;
-	enum detail detail, counted;
+	enum detail detail;
 
 	*settled = false;
-	state->record.boot_count++;
-	counted = state_store_record(state, fault);
 	detail = install_load_flags(device, &flags, NULL, fault);
 	if (detail)
 		return detail;
 	if (was_flipped(j, &flags) && flags.slot[j->target].good)
 		return keep_confirmation(device, j->target, fault);
 	if (!trial_failed(device, &flags))
-		return counted;
+		return DETAIL_OK;
 
 	begin_result(device, RESULT_TRIAL, (int)j->target, result);
 	add_origin(device, result);

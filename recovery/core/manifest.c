@@ -172,8 +172,7 @@ static enum detail check_reserved(const struct reader *r)
 	if ((detail = get_u64(r, "signature-threshold", &threshold)))
 		return detail;
 	if (threshold != 1)
-		return fail(r, threshold ? DETAIL_THRESHOLD : DETAIL_MANIFEST_VALUE,
-			    "signature-threshold");
+		return fail(r, DETAIL_THRESHOLD, "signature-threshold");
 	if (!fdt_getprop(r->fdt, r->node, "recipients", &len) || len % HASH_LEN)
 		return fail(r, DETAIL_MANIFEST_VALUE, "recipients");
 	if (len)

@@ -157,7 +157,7 @@ static void load_flags(const struct board *board, const uint8_t *data, size_t si
 	value = find(data, size, "BOOT_RECOVERY");
 	flags->recovery = value && !strcmp(value, "1");
 	value = find(data, size, "BOOT_RECOVERY_REASON");
-	text_copy(flags->reason, sizeof(flags->reason), value ? value : "");
+	flags_set_reason(flags, value ? value : "");
 }
 
 static enum detail env_load(struct flag_store *store, struct flags *flags, struct fault *fault)

@@ -5,7 +5,7 @@
 #include "core/detail.h"
 #include "platform/watch.h"
 
-#define NET_SCRIPT "/etc/lifeboat/udhcpc.sh"
+#define NET_SCRIPT "/etc/udhcpc.script"
 
 struct net_options {
 	const char *sys;	   /* NULL: "/sys" */

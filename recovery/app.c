@@ -1,0 +1,349 @@
+#include "app.h"
+#include "ui/words.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DISK_WAIT_MS 10000 /* a card may take a second or two to appear; ten is a broken one */
+#define BOOT_STAMP "/run/lifeboat.counted"
+#define WATCHDOG_TIMEOUT_S 60 /* longer than any single operation of the recovery system */
+
+static const char *const step_names[] = {
+	[STEP_CHECK] = "checking signature and manifest",
+	[STEP_VERIFY_FIRST] = "checking the whole package",
+	[STEP_PLAN] = "planning",
+	[STEP_MARK] = "marking the target not bootable",
+	[STEP_WRITE] = "writing",
+	[STEP_READ_BACK] = "reading back",
+	[STEP_COMMIT] = "switching the boot flags",
+	[STEP_DONE] = "done",
+};
+
+/*
+ * --- Log -----------------------------------------------------------------------------------------
+ * -----------------
+ */
+
+void app_log(struct app *app, const char *text)
+{
+	char line[1024];
+	struct text t = TEXT_IN(line);
+	uint64_t ms = system_now_ms();
+
+	text_add(&t, "[boot ");
+	text_u64(&t, app->state.record.boot_count);
+	text_add(&t, " +");
+	text_u64(&t, ms / 1000);
+	text_char(&t, '.');
+	text_char(&t, (char)('0' + ms / 100 % 10));
+	text_add(&t, "] ");
+	text_add(&t, text);
+	for (char *c = line; *c; c++)
+		if ((unsigned char)*c < 0x20)
+			*c = ' ';
+	if (app->open)
+		state_log(&app->state, line);
+}
+
+static void log_flush(struct app *app)
+{
+	struct fault ignored;
+
+	if (app->open)
+		state_flush_log(&app->state, &ignored);
+}
+
+void app_log_result(struct app *app, const struct result *result)
+{
+	char line[900];
+	struct text t = TEXT_IN(line);
+	const struct fault *f = &result->fault;
+
+	words_result_what(&t, result->what);
+	text_add(&t, ": ");
+	text_add(&t, status_name(detail_status(f->detail)));
+	text_add(&t, " (");
+	text_u64(&t, detail_status(f->detail));
+	text_char(&t, ')');
+	if (result->release) {
+		text_add(&t, ", release ");
+		text_u64(&t, result->release);
+	}
+	if (f->detail) {
+		text_add(&t, ", ");
+		text_u64(&t, f->detail);
+		text_char(&t, ' ');
+		text_add(&t, detail_name(f->detail));
+		text_add(&t, ": ");
+		words_fault(&t, f, result->origin);
+	}
+	app_log(app, line);
+	log_flush(app);
+}
+
+/*
+ * --- Who watches ---------------------------------------------------------------------------------
+ * -----------------
+ */
+
+bool app_poll(struct app *app)
+{
+	watchdog_feed(&app->watchdog);
+	if (app->keys_stop && !app->chosen)
+		app->chosen = screen_poll(&app->screen);
+	return system_interrupted() || (app->keys_stop && app->chosen);
+}
+
+static bool watch_poll_app(void *arg)
+{
+	return app_poll(arg);
+}
+
+static void watch_line_app(void *arg, const char *text)
+{
+	app_log(arg, text);
+}
+
+static void watch_retry_app(void *arg, const char *why, uint32_t in_s)
+{
+	struct app *app = arg;
+
+	if (in_s)
+		app_log(app, why);
+	screen_wait(&app->screen, in_s ? WAIT_SERVER : WAIT_NOTHING, in_s ? why : "");
+}
+
+static void observe_progress(struct observer *observer, const struct progress *progress)
+{
+	struct app_observer *o = (struct app_observer *)observer;
+	char line[64];
+	struct text t = TEXT_IN(line);
+
+	watchdog_feed(&o->app->watchdog);
+	if (progress->step != o->step) {
+		o->step = progress->step;
+		text_add(&t, "install: ");
+		text_add(&t, step_names[progress->step]);
+		app_log(o->app, line);
+		/*
+		 * Before the long steps: what is known should not wait in memory for a power cut.
+		 */
+		if (progress->step == STEP_WRITE || progress->step == STEP_READ_BACK)
+			log_flush(o->app);
+	}
+	screen_progress(&o->app->screen, progress);
+}
+
+static void observe_line(struct observer *observer, const char *text)
+{
+	app_log(((struct app_observer *)observer)->app, text);
+}
+
+static bool observe_poll(struct observer *observer)
+{
+	struct app *app = ((struct app_observer *)observer)->app;
+
+	screen_poll(&app->screen);
+	return app_poll(app);
+}
+
+/*
+ * --- Start and end
+ * ------------------------------------------------------------------------------------------------
+ */
+
+void app_start(struct app *app, const struct app_options *options, bool screen)
+{
+	static const struct observer_ops observer_ops = {observe_progress, observe_line,
+							 observe_poll};
+	char mode[16];
+
+	app->options = *options;
+	app->lock = -1;
+	app->watchdog.fd = -1;
+	app->device.running = -1;
+	app->recovery = !options->disk &&
+			system_cmdline(NULL, "lifeboat.mode", mode, sizeof(mode)) &&
+			!strcmp(mode, "recovery");
+	app->development = access(APP_DEVELOPMENT_FILE, F_OK) == 0;
+	app->watch = (struct watch){watch_poll_app, watch_line_app, watch_retry_app, app};
+	app->observer = (struct app_observer){{&observer_ops}, app, STEP_DONE};
+	system_catch_signals();
+	screen_open(&app->screen, &system_clock, app->recovery, app->development && app->recovery);
+	serial_open(&app->serial, STDIN_FILENO, STDOUT_FILENO, app->recovery ? 0 : SERIAL_SIGNALS);
+	if (screen)
+		screen_add_skin(&app->screen, &app->serial.skin);
+	if (app->recovery)
+		watchdog_open(&app->watchdog, NULL, WATCHDOG_TIMEOUT_S);
+}
+
+void app_end(struct app *app)
+{
+	app_source_close(app);
+	app_close(app);
+	screen_close(&app->screen);
+}
+
+static enum detail find_running(struct app *app, struct fault *fault)
+{
+	char name[16];
+
+	app->device.running = -1;
+	if (app->options.disk) {
+		if (!app->options.running)
+			return DETAIL_OK;
+		app->device.running = board_slot(&app->board, app->options.running);
+		return app->device.running < 0
+			       ? fault_set(fault, DETAIL_SLOT_UNKNOWN, app->options.running)
+			       : DETAIL_OK;
+	}
+	if (!app->recovery && system_cmdline(NULL, "lifeboat.slot", name, sizeof(name)))
+		app->device.running = board_slot(&app->board, name);
+	return DETAIL_OK;
+}
+
+enum detail app_check_mode(const struct app *app, struct fault *fault)
+{
+	if (!app->recovery && !app->options.disk && app->device.running < 0)
+		return fault_set(fault, DETAIL_SLOT_NOT_RUNNING, "the kernel command line");
+	return DETAIL_OK;
+}
+
+static enum detail open_disk(struct app *app, bool for_writing, struct fault *fault)
+{
+	struct disk_options options = {
+		.path = app->options.disk,
+		.write = for_writing,
+		.wait_ms = app->options.disk ? 0 : DISK_WAIT_MS,
+		.watch = &app->watch,
+	};
+	enum detail detail;
+
+	if (for_writing && geteuid() != 0 && !app->options.disk)
+		return fault_set(fault, DETAIL_NOT_PERMITTED,
+				 "changing the device without being root");
+	if (for_writing && (detail = system_lock(app->options.disk, &app->lock, fault)))
+		return detail;
+	if ((detail = disk_find(&app->disk, &app->board, &options, fault)))
+		return detail;
+	detail = plan_check_board(&app->board, &app->disk.gpt, app->disk.storage.disk->size, fault);
+	if (!detail)
+		detail = app->disk.storage.ops->open(&app->disk.storage, app->board.state_label,
+						     for_writing, &app->state_dev, fault);
+	if (!detail)
+		detail = state_open(&app->state, app->state_dev, fault);
+	if (detail)
+		disk_close(&app->disk);
+	return detail;
+}
+
+static void release_lock(struct app *app)
+{
+	if (app->lock >= 0)
+		close(app->lock);
+	app->lock = -1;
+}
+
+enum detail app_open(struct app *app, bool for_writing, struct fault *fault)
+{
+	enum detail detail = system_board(&app->board, app->options.board, fault);
+
+	if (!detail)
+		detail = find_running(app, fault);
+	if (!detail)
+		detail = open_disk(app, for_writing, fault);
+	if (detail) {
+		release_lock(app);
+		return detail;
+	}
+	ubootenv_init(&app->env, app->disk.storage.disk, &app->board);
+	app->device = (struct device){
+		.trust = &trust_embedded,
+		.board = &app->board,
+		.gpt = &app->disk.gpt,
+		.storage = &app->disk.storage,
+		.flag_store = &app->env.store,
+		.state = &app->state,
+		.clock = &system_clock,
+		.observer = &app->observer.observer,
+		.front = &app->front,
+		.buffer = app->buffer,
+		.running = app->device.running,
+	};
+	app->open = true;
+	return DETAIL_OK;
+}
+
+void app_close(struct app *app)
+{
+	if (!app->open)
+		return;
+	if (app->lock >= 0) /* for writing */
+		log_flush(app);
+	app->open = false;
+	disk_close(&app->disk);
+	release_lock(app);
+}
+
+/*
+ * --- Sources -------------------------------------------------------------------------------------
+ * -----------------
+ */
+
+enum detail app_source_open(struct app *app, const char *name, struct source **source,
+			    struct fault *fault)
+{
+	enum detail detail;
+
+	app_source_close(app);
+	if (source_http_is_url(name))
+		detail = source_http_open(&app->from.http, name, NULL, &app->watch, fault);
+	else
+		detail = source_file_open(&app->from.file, name, fault);
+	app->from_open = !detail;
+	*source = &app->from.source;
+	return detail;
+}
+
+void app_source_close(struct app *app)
+{
+	if (app->from_open)
+		app->from.source.ops->close(&app->from.source);
+	app->from_open = false;
+}
+
+/*
+ * --- Facts for the screen
+ * -----------------------------------------------------------------------------------------
+ */
+
+void app_show_device(struct app *app)
+{
+	struct flags flags;
+	bool sound = !install_load_flags(&app->device, &flags, NULL, NULL);
+	bool pending = sound && install_is_pending(&app->state, &flags);
+
+	screen_device(&app->screen, &app->board, sound ? &flags : NULL, &app->state.record,
+		      pending ? &app->state.journal : NULL, app->device.running);
+}
+
+void app_keep_failure(struct app *app, enum result_what what, const struct fault *fault,
+		      const char *origin)
+{
+	struct result result = {
+		.what = what,
+		.fault = *fault,
+		.boot_count = app->state.record.boot_count,
+		.monotonic_ms = system_now_ms(),
+		.slot = RESULT_NO_SLOT,
+	};
+	struct fault ignored;
+
+	system_clock.ops->wall(&system_clock, result.wall, sizeof(result.wall));
+	text_copy(result.origin, sizeof(result.origin), origin);
+	app_log_result(app, &result);
+	if (app->open)
+		state_add_result(&app->state, &result, &ignored);
+}

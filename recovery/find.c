@@ -1,0 +1,122 @@
+#include "find.h"
+#include "core/text.h"
+
+#include <string.h>
+
+void find_describe(const struct app *app, enum origin origin, const char *name,
+		   struct screen_package *package)
+{
+	const struct front *front = &app->front;
+
+	memset(package, 0, sizeof(*package));
+	package->origin = origin;
+	text_copy(package->name, sizeof(package->name), name);
+	text_copy(package->version, sizeof(package->version), front->manifest.version);
+	package->release = front->manifest.release;
+	package->size = front->payload + front->header.payload_len;
+	text_copy(package->signer, sizeof(package->signer), front->signer->name);
+	text_copy(package->notes, sizeof(package->notes),
+		  front->manifest.notes ? front->manifest.notes : "");
+}
+
+static void keep(struct app *app, const struct medium *medium, const char *path,
+		 const struct plan *plan, struct found *found)
+{
+	size_t mount_len = strlen(MEDIA_MOUNT_POINT);
+	const char *name =
+		strncmp(path, MEDIA_MOUNT_POINT "/", mount_len + 1) ? path : path + mount_len + 1;
+	unsigned others = found->any ? found->package.others + 1 : found->candidates - 1;
+
+	found->any = true;
+	found->medium = *medium;
+	found->plan = *plan;
+	text_copy(found->path, sizeof(found->path), path);
+	memcpy(found->id, app->front.id, HASH_LEN);
+	find_describe(app, ORIGIN_STICK, name, &found->package);
+	text_copy(found->package.medium, sizeof(found->package.medium), medium->title);
+	found->package.others = others;
+}
+
+/* One candidate: proved, planned, and kept when it fits better than what was found before. */
+static void consider(struct app *app, const struct medium *medium, const char *path,
+		     const uint8_t *wanted, struct found *found)
+{
+	struct install_options options = {.wanted = -1, .allow_older = true};
+	struct source *source;
+	struct plan plan;
+	struct fault fault;
+	enum detail detail;
+
+	found->candidates++;
+	detail = app_source_open(app, path, &source, &fault);
+	if (!detail)
+		detail = install_plan(&app->device, source, &options, &plan, &fault);
+	app_source_close(app);
+	if (detail) {
+		if (!found->why.detail) {
+			found->why = fault;
+			text_copy(found->why_name, sizeof(found->why_name), path);
+		}
+		return;
+	}
+	if (wanted && !hash_equal(app->front.id, wanted))
+		return;
+	if (!found->any || app->front.manifest.release > found->package.release)
+		keep(app, medium, path, &plan, found);
+	else
+		found->package.others++;
+}
+
+static void look_at(struct app *app, const struct medium *medium, const uint8_t *wanted,
+		    struct found *found)
+{
+	static struct media_scan scan; /* 4 KiB and more: not for the stack */
+	struct fault fault;
+
+	if (medium->kind == MEDIA_PACKAGE) {
+		consider(app, medium, medium->node, wanted, found);
+		return;
+	}
+	if (medium->kind != MEDIA_VFAT && medium->kind != MEDIA_EXFAT && medium->kind != MEDIA_EXT4)
+		return;
+	if (media_mount(medium, MEDIA_MOUNT_POINT, &fault)) {
+		app_log(app, fault.object);
+		return;
+	}
+	media_scan(MEDIA_MOUNT_POINT, &scan);
+	for (size_t i = 0; i < scan.count; i++)
+		consider(app, medium, scan.at[i].path, wanted, found);
+	media_unmount(MEDIA_MOUNT_POINT);
+}
+
+void find_package(struct app *app, const uint8_t *wanted, struct found *found)
+{
+	static struct medium media[MEDIA_MAX];
+	size_t count = media_list(NULL, app->disk.name, media, MEDIA_MAX);
+
+	memset(found, 0, sizeof(*found));
+	for (size_t i = 0; i < count; i++) {
+		if (media[i].kind == MEDIA_UNKNOWN || media[i].kind == MEDIA_UNREADABLE)
+			continue;
+		found->media++;
+		app_poll(app);
+		look_at(app, &media[i], wanted, found);
+	}
+}
+
+enum detail find_open(struct app *app, const struct found *found, struct source **source,
+		      struct fault *fault)
+{
+	if (found->medium.kind != MEDIA_PACKAGE) {
+		enum detail detail = media_mount(&found->medium, MEDIA_MOUNT_POINT, fault);
+		if (detail)
+			return detail;
+	}
+	return app_source_open(app, found->path, source, fault);
+}
+
+void find_close(struct app *app)
+{
+	app_source_close(app);
+	media_unmount(MEDIA_MOUNT_POINT);
+}

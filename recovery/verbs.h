@@ -1,0 +1,34 @@
+/*
+ * The verbs of the device program, but `recover`. Each prints what a person needs and returns an
+ * exit status.
+ */
+#ifndef LIFEBOAT_VERBS_H
+#define LIFEBOAT_VERBS_H
+
+#include "app.h"
+
+struct verb_options {
+	struct app_options app;
+	const char *argument; /* package, reason, ... ; NULL: not given */
+	const char *slot;
+	bool allow_older;
+	bool verify_first;
+	bool reboot;
+	bool no_reboot;
+	bool json;
+};
+
+int verb_recover(struct app *app, const struct verb_options *options);
+int verb_install(struct app *app, const struct verb_options *options);
+int verb_plan(struct app *app, const struct verb_options *options);
+int verb_verify(struct app *app, const struct verb_options *options);
+int verb_inspect(struct app *app, const struct verb_options *options);
+int verb_status(struct app *app, const struct verb_options *options);
+int verb_log(struct app *app, const struct verb_options *options);
+int verb_confirm(struct app *app, const struct verb_options *options);
+int verb_request_recovery(struct app *app, const struct verb_options *options);
+
+/* "lifeboat: object: sentence" and the advice, on standard error. Returns the exit status. */
+int verb_fail(const struct fault *fault, const char *other);
+
+#endif

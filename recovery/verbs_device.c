@@ -1,0 +1,276 @@
+/* status, log, confirm, request-recovery: what concerns the device itself. */
+#include "verbs.h"
+#include "platform/health.h"
+#include "recover.h"
+#include "ui/json.h"
+#include "ui/report.h"
+#include "ui/words.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+int verb_recover(struct app *app, const struct verb_options *o)
+{
+	app_start(app, &o->app, true);
+	return recover_run(app);
+}
+
+/*
+ * --- status --------------------------------------------------------------------------------------
+ * -----------------
+ */
+
+static void status_text(struct app *app, struct out *out)
+{
+	static struct result result;
+	bool any = state_result(&app->state, 0, &result);
+
+	report_row(out, "Device", app->board.product);
+	report_slots(out, &app->screen);
+	report_results_title(out, any);
+	for (uint64_t back = 0; back < STATE_RESULTS && state_result(&app->state, back, &result);
+	     back++)
+		report_past_result(out, &app->screen, &result);
+}
+
+static void json_result(struct app *app, struct json *json, const struct result *r)
+{
+	char what[16];
+	struct text t = TEXT_IN(what);
+
+	text_clear(&t);
+	words_result_what(&t, r->what);
+	json_object(json, NULL);
+	json_string(json, "what", what);
+	json_u64(json, "status", detail_status(r->fault.detail));
+	json_string(json, "status_name", status_name(detail_status(r->fault.detail)));
+	json_u64(json, "detail", r->fault.detail);
+	json_string(json, "detail_name", detail_name(r->fault.detail));
+	json_string(json, "object", r->fault.object);
+	json_string(json, "sentence", detail_sentence(r->fault.detail));
+	json_string(json, "advice", detail_advice(r->fault.detail));
+	json_u64(json, "errno", (uint64_t)r->fault.sys_errno);
+	json_string(json, "image", r->fault.role);
+	json_u64(json, "offset", r->fault.offset);
+	json_u64(json, "release", r->release);
+	json_string(json, "version", r->version);
+	json_hex(json, "package", r->package_id, HASH_LEN);
+	json_string(json, "origin", r->origin);
+	if (r->slot < app->board.slot_count)
+		json_string(json, "slot", app->board.slots[r->slot].name);
+	else
+		json_null(json, "slot");
+	json_u64(json, "boot", r->boot_count);
+	json_u64(json, "monotonic_ms", r->monotonic_ms);
+	json_string(json, "wall_clock", r->wall);
+	json_end(json);
+}
+
+static void json_slot(const struct app *app, struct json *json, size_t i, const struct flags *flags,
+		      bool sound)
+{
+	const struct state_slot *slot = &app->state.record.slot[i];
+
+	json_object(json, NULL);
+	json_string(json, "name", app->board.slots[i].name);
+	json_u64(json, "release", slot->release);
+	json_string(json, "version", slot->version);
+	json_hex(json, "package", slot->package_id, HASH_LEN);
+	json_bool(json, "confirmed", slot->confirmed);
+	json_bool(json, "running", app->device.running == (int)i);
+	if (sound) {
+		json_bool(json, "in_order", flags_in_order(flags, i));
+		json_bool(json, "next", flags_choice(flags) == (int)i);
+		json_bool(json, "good", flags->slot[i].good);
+		json_u64(json, "tries_left", flags->slot[i].tries);
+	}
+	json_end(json);
+}
+
+static void status_json(struct app *app, struct out *out)
+{
+	static struct result result;
+	const struct state_record *record = &app->state.record;
+	const struct journal *j = &app->state.journal;
+	struct json json = JSON_TO(out);
+	struct flags flags;
+	bool sound = !install_load_flags(&app->device, &flags, NULL, NULL);
+
+	json_object(&json, NULL);
+	json_string(&json, "lifeboat", LIFEBOAT_VERSION);
+	json_string(&json, "product", app->board.product);
+	json_bool(&json, "recovery", app->recovery);
+	json_bool(&json, "boot_flags_sound", sound);
+	if (sound) {
+		json_bool(&json, "recovery_requested", flags.recovery);
+		json_string(&json, "recovery_reason", flags.reason);
+	}
+	json_u64(&json, "boot_count", record->boot_count);
+	json_u64(&json, "rollback_floor", record->rollback_floor);
+	json_u64(&json, "key_epoch", record->key_epoch);
+	json_u64(&json, "confirmed_release", record->confirmed_release);
+	json_array(&json, "slots");
+	for (size_t i = 0; i < app->board.slot_count; i++)
+		json_slot(app, &json, i, &flags, sound);
+	json_end(&json);
+	if (sound && install_is_pending(&app->state, &flags)) {
+		json_object(&json, "pending");
+		json_hex(&json, "package", j->package_id, HASH_LEN);
+		json_u64(&json, "release", j->release);
+		json_string(&json, "version", j->version);
+		json_string(&json, "slot", app->board.slots[j->target].name);
+		json_string(&json, "origin", j->origin);
+		json_end(&json);
+	} else {
+		json_null(&json, "pending");
+	}
+	json_array(&json, "results");
+	for (uint64_t back = 0; back < STATE_RESULTS && state_result(&app->state, back, &result);
+	     back++)
+		json_result(app, &json, &result);
+	json_end(&json);
+	json_end(&json);
+}
+
+int verb_status(struct app *app, const struct verb_options *o)
+{
+	static struct out_fd out;
+	struct fault fault;
+
+	app_start(app, &o->app, false);
+	if (app_open(app, false, &fault)) {
+		app_end(app);
+		return verb_fail(&fault, "this device");
+	}
+	app_show_device(app);
+	out_fd_open(&out, STDOUT_FILENO, false);
+	if (o->json)
+		status_json(app, &out.out);
+	else
+		status_text(app, &out.out);
+	out_fd_close(&out);
+	app_end(app);
+	return STATUS_OK;
+}
+
+/* The stored log, the oldest line first. */
+int verb_log(struct app *app, const struct verb_options *o)
+{
+	struct fault fault;
+	const char *page;
+	size_t len;
+
+	app_start(app, &o->app, false);
+	if (app_open(app, false, &fault)) {
+		app_end(app);
+		return verb_fail(&fault, "this device");
+	}
+	for (uint64_t back = STATE_LOG_BLOCKS; back-- > 0;) {
+		page = state_log_block(&app->state, back, &len);
+		if (page)
+			fwrite(page, 1, len, stdout);
+	}
+	fflush(stdout);
+	app_end(app);
+	return STATUS_OK;
+}
+
+/*
+ * --- confirm and request-recovery
+ * ---------------------------------------------------------------------------------
+ */
+
+static int reject(struct app *app, const struct verb_options *o, const struct fault *why,
+		  struct result *result)
+{
+	int status = (int)detail_status(why->detail);
+
+	install_reject(&app->device, why, result);
+	app_log_result(app, result);
+	app_end(app);
+	verb_fail(why, "health check");
+	if (!o->no_reboot && !o->app.disk)
+		system_leave(SYSTEM_RESTART, true);
+	return status;
+}
+
+int verb_confirm(struct app *app, const struct verb_options *o)
+{
+	static struct out_fd out;
+	static struct result result;
+	struct fault fault;
+	const char *folder;
+	enum detail detail;
+
+	app_start(app, &o->app, false);
+	out_fd_open(&out, STDOUT_FILENO, false);
+	detail = app_open(app, true, &fault);
+	if (!detail && (detail = app_check_mode(app, &fault)))
+		fault.detail = detail;
+	if (detail) {
+		app_end(app);
+		return verb_fail(&fault, "this device");
+	}
+	if (app_settle(app, "", &result))
+		report_row(&out.out, "Before",
+			   "a new system was tried and given up: see `lifeboat status`");
+	folder = o->argument ? o->argument : app->board.health_checks;
+	if (*folder && health_run(folder, app->board.health_timeout_s, &app->watch, &fault)) {
+		if (fault.detail != DETAIL_INTERRUPTED)
+			return reject(app, o, &fault, &result);
+		app_end(app);
+		return verb_fail(&fault, "health check");
+	}
+	detail = install_confirm(&app->device, &result);
+	if (!detail)
+		fault_set(&result.fault, DETAIL_OK, "");
+	app_log_result(app, &result);
+	app_show_device(app);
+	screen_result(&app->screen, &result);
+	if (!detail)
+		report_result(&out.out, &app->screen);
+	out_fd_close(&out);
+	app_end(app);
+	return detail ? verb_fail(&result.fault, "this device") : STATUS_OK;
+}
+
+/* One word: it goes to the boot loader's environment and to the kernel command line. */
+static bool is_word(const char *s)
+{
+	size_t n = 0;
+
+	for (; s[n]; n++)
+		if (!(s[n] >= 'a' && s[n] <= 'z') && !(s[n] >= '0' && s[n] <= '9') && s[n] != '-')
+			return false;
+	return n > 0 && n < FLAGS_REASON_SIZE;
+}
+
+int verb_request_recovery(struct app *app, const struct verb_options *o)
+{
+	const char *reason = o->argument ? o->argument : "request";
+	struct fault fault;
+	enum detail detail;
+	char line[80];
+	struct text t = TEXT_IN(line);
+
+	app_start(app, &o->app, false);
+	if (!is_word(reason))
+		detail = fault_set(&fault, DETAIL_USAGE,
+				   "a reason is one word of a-z, 0-9 and -, at most 31 long; this");
+	else if (!(detail = app_open(app, true, &fault)))
+		detail = install_request_recovery(&app->device, reason, &fault);
+	if (!detail) {
+		text_add(&t, "recovery requested, reason ");
+		text_add(&t, reason);
+		app_log(app, line);
+	}
+	app_end(app);
+	if (detail)
+		return verb_fail(&fault, "this device");
+	puts("The next start goes to recovery.");
+	fflush(stdout);
+	if (o->reboot)
+		system_leave(SYSTEM_RESTART, true);
+	return STATUS_OK;
+}

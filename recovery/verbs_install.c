@@ -1,0 +1,254 @@
+/* install, plan, verify, inspect: what takes a package. */
+#include "verbs.h"
+#include "find.h"
+#include "ui/json.h"
+#include "ui/report.h"
+#include "ui/words.h"
+
+#include <string.h>
+#include <unistd.h>
+
+int verb_fail(const struct fault *fault, const char *other)
+{
+	static struct out_fd err;
+	char line[WORDS_SIZE];
+	struct text t = TEXT_IN(line);
+
+	out_fd_open(&err, STDERR_FILENO, false);
+	text_add(&t, "lifeboat: ");
+	words_fault(&t, fault, other);
+	out_line(&err.out, line);
+	if (*detail_advice(fault->detail)) {
+		text_clear(&t);
+		text_add(&t, "  ");
+		text_add(&t, detail_advice(fault->detail));
+		out_line(&err.out, line);
+	}
+	out_fd_close(&err);
+	return (int)detail_status(fault->detail);
+}
+
+static enum detail wanted_slot(const struct app *app, const char *name, int *wanted,
+			       struct fault *fault)
+{
+	*wanted = name ? board_slot(&app->board, name) : -1;
+	return name && *wanted < 0 ? fault_set(fault, DETAIL_SLOT_UNKNOWN, name) : DETAIL_OK;
+}
+
+/* What was found and what would happen, on the screen. */
+static void show_plan(struct app *app, const char *name, const struct plan *plan)
+{
+	struct screen_package package;
+
+	find_describe(app, source_http_is_url(name) ? ORIGIN_NETWORK : ORIGIN_FILE, name, &package);
+	screen_found(&app->screen, &package);
+	screen_plan(&app->screen, plan, plan->resume);
+}
+
+static enum detail run_install(struct app *app, const struct verb_options *o, struct result *result)
+{
+	struct install_options options = {.allow_older = o->allow_older,
+					  .verify_first = o->verify_first};
+	struct fault *fault = &result->fault;
+	struct source *source;
+	struct plan plan;
+	enum detail detail;
+
+	if ((detail = app_check_mode(app, fault)) ||
+	    (detail = wanted_slot(app, o->slot, &options.wanted, fault)) ||
+	    (detail = app_source_open(app, o->argument, &source, fault)))
+		return detail;
+	app_show_device(app);
+	detail = install_plan(&app->device, source, &options, &plan, fault);
+	if (!detail) {
+		show_plan(app, o->argument, &plan);
+		/* From the start again: the engine proves for itself. */
+		detail = source->ops->seek(source, 0, fault);
+	}
+	if (detail)
+		return detail;
+	screen_work(&app->screen, WORK_INSTALL, false);
+	install_run(&app->device, source, &options, result);
+	app_log_result(app, result);
+	return DETAIL_OK;
+}
+
+int verb_install(struct app *app, const struct verb_options *o)
+{
+	static struct result result;
+	struct fault fault;
+	int status;
+
+	app_start(app, &o->app, true);
+	if (app_open(app, true, &fault)) {
+		app_end(app);
+		return verb_fail(&fault, o->argument);
+	}
+	memset(&result, 0, sizeof(result));
+	if (run_install(app, o, &result)) {
+		fault = result.fault;
+		memset(&result, 0, sizeof(result));
+		result.what = RESULT_INSTALL;
+		result.slot = RESULT_NO_SLOT;
+		result.fault = fault;
+		text_copy(result.origin, sizeof(result.origin), o->argument);
+		app_keep_failure(app, RESULT_INSTALL, &fault, o->argument);
+	}
+	app_show_device(app);
+	screen_result(&app->screen, &result);
+	status = (int)detail_status(result.fault.detail);
+	app_end(app);
+	if (!status && o->reboot)
+		status = system_leave(SYSTEM_RESTART, true) ? 1 : 0;
+	return status;
+}
+
+int verb_plan(struct app *app, const struct verb_options *o)
+{
+	static struct out_fd out;
+	struct install_options options = {.allow_older = true};
+	struct source *source;
+	struct plan plan;
+	struct fault fault;
+	enum detail detail;
+
+	app_start(app, &o->app, false);
+	if ((detail = app_open(app, false, &fault)) || (detail = app_check_mode(app, &fault)) ||
+	    (detail = wanted_slot(app, o->slot, &options.wanted, &fault)) ||
+	    (detail = app_source_open(app, o->argument, &source, &fault)) ||
+	    (detail = install_plan(&app->device, source, &options, &plan, &fault))) {
+		app_end(app);
+		return verb_fail(&fault, o->argument);
+	}
+	app_show_device(app);
+	show_plan(app, o->argument, &plan);
+	out_fd_open(&out, STDOUT_FILENO, false);
+	report_found(&out.out, &app->screen);
+	report_plan(&out.out, &app->screen);
+	out_fd_close(&out);
+	app_end(app);
+	return STATUS_OK;
+}
+
+int verb_verify(struct app *app, const struct verb_options *o)
+{
+	static struct result result = {.what = RESULT_VERIFY, .slot = RESULT_NO_SLOT};
+	struct source *source;
+	enum detail detail;
+	int status;
+
+	app_start(app, &o->app, true);
+	text_copy(result.origin, sizeof(result.origin), o->argument);
+	detail = app_source_open(app, o->argument, &source, &result.fault);
+	if (!detail)
+		detail = front_open(&app->front, source, &trust_embedded, &result.fault);
+	if (!detail) {
+		result.release = app->front.manifest.release;
+		text_copy(result.version, sizeof(result.version), app->front.manifest.version);
+		screen_work(&app->screen, WORK_VERIFY, false);
+		detail = front_verify_all(&app->front, &app->observer.observer, &result.fault);
+	}
+	if (!detail)
+		fault_set(&result.fault, DETAIL_OK, "");
+	screen_result(&app->screen, &result);
+	status = (int)detail_status(detail);
+	app_end(app);
+	return status;
+}
+
+/*
+ * --- inspect -------------------------------------------------------------------------------------
+ * -----------------
+ */
+
+static void row_u64(struct out *out, const char *label, uint64_t value)
+{
+	char text[24];
+	struct text t = TEXT_IN(text);
+
+	text_u64(&t, value);
+	report_row(out, label, text);
+}
+
+static void inspect_text(const struct front *front, struct out *out)
+{
+	const struct manifest *m = &front->manifest;
+	char text[256];
+	struct text t = TEXT_IN(text);
+
+	for (size_t i = 0; i < m->product_count; i++)
+		report_row(out, i ? "" : "Product", m->products[i]);
+	report_row(out, "Version", m->version);
+	row_u64(out, "Release", m->release);
+	row_u64(out, "Floor", m->rollback_floor);
+	row_u64(out, "Needs", m->minimum_release);
+	row_u64(out, "Key epoch", m->key_epoch);
+	report_row(out, "Signed by", front->signer->name);
+	text_hex(&t, front->id, HASH_LEN);
+	report_row(out, "Package", text);
+	for (size_t i = 0; i < m->image_count; i++) {
+		text_clear(&t);
+		text_add(&t, m->images[i].role);
+		text_add(&t, ", ");
+		text_size(&t, m->images[i].size);
+		text_add(&t, ", SHA-256 ");
+		text_hex(&t, m->images[i].sha256, HASH_LEN);
+		report_row(out, i ? "" : "Images", text);
+	}
+	if (m->notes)
+		report_row(out, "Notes", m->notes);
+}
+
+static void inspect_json(const struct front *front, struct out *out)
+{
+	const struct manifest *m = &front->manifest;
+	struct json json = JSON_TO(out);
+
+	json_object(&json, NULL);
+	json_hex(&json, "package", front->id, HASH_LEN);
+	json_array(&json, "products");
+	for (size_t i = 0; i < m->product_count; i++)
+		json_string(&json, NULL, m->products[i]);
+	json_end(&json);
+	json_string(&json, "version", m->version);
+	json_u64(&json, "release", m->release);
+	json_u64(&json, "rollback_floor", m->rollback_floor);
+	json_u64(&json, "minimum_release", m->minimum_release);
+	json_u64(&json, "key_epoch", m->key_epoch);
+	json_string(&json, "signer", front->signer->name);
+	json_string(&json, "notes", m->notes);
+	json_array(&json, "images");
+	for (size_t i = 0; i < m->image_count; i++) {
+		json_object(&json, NULL);
+		json_string(&json, "role", m->images[i].role);
+		json_u64(&json, "size", m->images[i].size);
+		json_u64(&json, "chunk_size", m->images[i].chunk_size);
+		json_hex(&json, "sha256", m->images[i].sha256, HASH_LEN);
+		json_end(&json);
+	}
+	json_end(&json);
+	json_end(&json);
+}
+
+int verb_inspect(struct app *app, const struct verb_options *o)
+{
+	static struct out_fd out;
+	struct source *source;
+	struct fault fault;
+	enum detail detail;
+
+	app_start(app, &o->app, false);
+	detail = app_source_open(app, o->argument, &source, &fault);
+	if (!detail)
+		detail = front_open(&app->front, source, &trust_embedded, &fault);
+	if (!detail) {
+		out_fd_open(&out, STDOUT_FILENO, false);
+		if (o->json)
+			inspect_json(&app->front, &out.out);
+		else
+			inspect_text(&app->front, &out.out);
+		out_fd_close(&out);
+	}
+	app_end(app);
+	return detail ? verb_fail(&fault, o->argument) : STATUS_OK;
+}
