@@ -28,6 +28,7 @@ CORE_SRCS = \
 	recovery/core/ring.c \
 	recovery/core/state.c \
 	recovery/core/text.c \
+	recovery/core/tree.c \
 	recovery/core/trust.c \
 	recovery/core/ubootenv.c
 # Linux.
@@ -119,6 +120,7 @@ aarch64: $(if $(MAIN_SRCS),build/aarch64/lifeboat.stripped)
 
 # --- How things are said ---------------------------------------------------------------------------------------------
 
+comma = ,
 # One line for each step; V=1 shows the commands too.
 Q = $(if $(V),,@)
 say = @printf '  %-9s %s\n' '$(1)' '$(2)'
@@ -160,8 +162,11 @@ $(call components,kernel-aarch64): components/kernel.recipe build/sources/linux.
 	$(wildcard kernel-config/*.config)
 $(call components,u-boot-aarch64): components/u-boot.recipe build/sources/u-boot.version qemu/u-boot.config qemu/u-boot.env
 $(call components,busybox-aarch64): components/busybox.recipe build/sources/busybox.version initramfs/busybox.config
+$(call components,busybox-system-aarch64): components/busybox-system.recipe components/busybox.recipe \
+	build/sources/busybox.version qemu/system/busybox.config
 $(call components,musl-aarch64): $(call components,linux-headers-aarch64)
-$(call components,bearssl-aarch64 zstd-aarch64 libfdt-aarch64 busybox-aarch64): $(call components,musl-aarch64)
+$(call components,bearssl-aarch64 zstd-aarch64 libfdt-aarch64 busybox-aarch64 busybox-system-aarch64): \
+	$(call components,musl-aarch64)
 
 # The libraries of the device program, each as build/TARGET/{include,lib}.
 LIBS = bearssl libfdt zstd
@@ -323,7 +328,9 @@ build/board/Image.gz: $(call component,kernel-aarch64)
 
 BOARDS = ab single
 
-board: build/board/u-boot.bin build/board/recovery.itb $(foreach b,$(BOARDS),build/board/$(b).dtb build/board/disk-$(b).img)
+board: build/board/u-boot.bin build/board/recovery.itb \
+	$(foreach b,$(BOARDS),build/board/$(b).dtb build/board/blank-$(b).img build/board/disk-$(b).img) \
+	$(foreach s,$(SYSTEMS),build/board/$(s).boat)
 
 build/board/u-boot.bin: $(call component,u-boot-aarch64)
 	@mkdir -p $(@D)
@@ -346,9 +353,48 @@ $(foreach b,$(BOARDS),build/board/$(b).dtb): build/board/%.dtb: qemu/board-%.dts
 	$(call say,TREE,$@)
 	$(Q)qemu/make-control-tree build/board/machine-with-key.dtb $< $@
 
-$(foreach b,$(BOARDS),build/board/disk-$(b).img): build/board/disk-%.img: qemu/make-disk build/board/recovery.itb
+# A blank board: recovery and nothing else.
+$(foreach b,$(BOARDS),build/board/blank-$(b).img): build/board/blank-%.img: qemu/make-disk build/board/recovery.itb
 	$(call say,DISK,$@)
 	$(Q)$(PYTHON) qemu/make-disk --board $* --recovery build/board/recovery.itb $@
+
+# What leaves the factory: release 1 is installed, by the same engine that updates it.
+$(foreach b,$(BOARDS),build/board/disk-$(b).img): build/board/disk-%.img: build/board/blank-%.img build/board/%.dtb \
+		build/board/release-1.boat build/host/lifeboat
+	$(call say,FACTORY,$@)
+	$(Q)cp --sparse=always $< $@.new
+	$(call logged,factory-$*,build/host/lifeboat install --disk $@.new --board build/board/$*.dtb --factory \
+		build/board/release-1.boat)
+	$(Q)mv $@.new $@
+
+# --- Reference system: two good releases, and release 3 in editions that fail (qemu/make-system) ---------------------
+
+SYSTEMS = release-1 release-2 panics no-init hangs unhealthy no-root
+system-release = $(if $(filter release-%,$(1)),$(patsubst release-%,%,$(1)),3)
+system-edition = $(if $(filter release-%,$(1)),normal,$(1))
+system-version = $(call system-release,$(1))$(if $(filter release-%,$(1)),, ($(1)))
+# The key that signs packages; a product's is not on the machine that builds.
+PACKAGE_KEY ?= keys/development.key
+
+build/board/%.system.img: qemu/make-system $(wildcard qemu/system/*) initramfs/udhcpc.script $(LIFEBOAT_AARCH64) \
+		$(call component,busybox-system-aarch64)
+	$(call say,SYSTEM,$@)
+	@mkdir -p $(@D)
+	$(Q)$(PYTHON) qemu/make-system --release $(call system-release,$*) --edition $(call system-edition,$*) \
+		--lifeboat $(LIFEBOAT_AARCH64) --busybox build/components/busybox-system-aarch64 $@
+
+build/board/%.boot.itb: qemu/system.its build/board/Image.gz keys/fit.crt $(call component,u-boot-aarch64)
+	$(call say,SIGN,$@)
+	$(Q)sed 's/@RELEASE@/$(call system-version,$*)/' $< >build/board/$*.its
+	$(call logged,sign-$*,SOURCE_DATE_EPOCH=0 $(UBOOT)/mkimage -D '-q -I dts -O dtb -i build/board' \
+		-f build/board/$*.its -k keys -r $@)
+
+build/board/%.boat: build/board/%.boot.itb build/board/%.system.img $(PUBLIC_KEYS) build/host/lifeboat-pack
+	$(call say,PACK,$@)
+	$(call logged,pack-$*,build/host/lifeboat-pack build -q -o $@ --key $(PACKAGE_KEY) \
+		--product lifeboat$(comma)reference-ab --product lifeboat$(comma)reference-single \
+		--release $(call system-release,$*) --version '$(call system-version,$*)' \
+		--image boot=build/board/$*.boot.itb --image system=build/board/$*.system.img)
 
 # --- Tests -----------------------------------------------------------------------------------------------------------
 

@@ -21,10 +21,7 @@ static const char *const step_names[] = {
 	[STEP_DONE] = "done",
 };
 
-/*
- * --- Log -----------------------------------------------------------------------------------------
- * -----------------
- */
+/* --- Log --- */
 
 void app_log(struct app *app, const char *text)
 {
@@ -83,10 +80,7 @@ void app_log_result(struct app *app, const struct result *result)
 	log_flush(app);
 }
 
-/*
- * --- Who watches ---------------------------------------------------------------------------------
- * -----------------
- */
+/* --- Who watches --- */
 
 bool app_poll(struct app *app)
 {
@@ -149,10 +143,7 @@ static bool observe_poll(struct observer *observer)
 	return app_poll(app);
 }
 
-/*
- * --- Start and end
- * ------------------------------------------------------------------------------------------------
- */
+/* --- Start and end --- */
 
 void app_start(struct app *app, const struct app_options *options, bool screen)
 {
@@ -287,10 +278,7 @@ void app_close(struct app *app)
 	release_lock(app);
 }
 
-/*
- * --- Sources -------------------------------------------------------------------------------------
- * -----------------
- */
+/* --- Sources --- */
 
 enum detail app_source_open(struct app *app, const char *name, struct source **source,
 			    struct fault *fault)
@@ -314,10 +302,38 @@ void app_source_close(struct app *app)
 	app->from_open = false;
 }
 
-/*
- * --- Facts for the screen
- * -----------------------------------------------------------------------------------------
- */
+/* --- Each start --- */
+
+/* The stamp lives as long as the kernel that runs. */
+static bool counts(const struct app *app)
+{
+	int fd;
+
+	if (app->options.disk)
+		return false;
+	fd = open(BOOT_STAMP, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || errno != EEXIST;
+}
+
+bool app_settle(struct app *app, const char *reason, struct result *result)
+{
+	struct fault fault;
+	bool settled = false;
+
+	if (counts(app))
+		install_count_boot(&app->device, &fault);
+	if (install_settle(&app->device, reason, &settled, result, &fault)) {
+		app_log(app, fault.object);
+		return false;
+	}
+	if (settled)
+		app_log_result(app, result);
+	return settled;
+}
+
+/* --- Facts for the screen --- */
 
 void app_show_device(struct app *app)
 {

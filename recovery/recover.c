@@ -40,10 +40,7 @@ struct recover {
 
 static struct recover recover_state;
 
-/*
- * --- What may happen without a person
- * ------------------------------------------------------------------------------
- */
+/* --- What may happen without a person --- */
 
 /*
  * A package whose trial has failed is not installed again by itself: that would go round for ever
@@ -94,10 +91,7 @@ static bool may_try(struct recover *r, const uint8_t id[HASH_LEN])
 	return r->attempts < ATTEMPTS_MAX && !failed_before(r->app, id);
 }
 
-/*
- * --- Leaving -------------------------------------------------------------------------------------
- * -----------------
- */
+/* --- Leaving --- */
 
 static void leave(struct recover *r, enum system_action action)
 {
@@ -154,10 +148,7 @@ static void run_shell(struct app *app)
 	serial_open(&app->serial, STDIN_FILENO, STDOUT_FILENO, 0);
 }
 
-/*
- * --- Waiting for a person or for something to happen
- * ---------------------------------------------------------------
- */
+/* --- Waiting for a person or for something to happen --- */
 
 /*
  * Sleeps until a key, a device, or the end of a countdown. Returns what was chosen, or ACTION_NONE.
@@ -214,10 +205,7 @@ static void show_log(struct recover *r)
 	}
 }
 
-/*
- * --- Installing ----------------------------------------------------------------------------------
- * ------------------
- */
+/* --- Installing --- */
 
 static void end_well(struct recover *r)
 {
@@ -382,10 +370,7 @@ static bool try_stick(struct recover *r, const uint8_t *wanted)
 	return true;
 }
 
-/*
- * --- Network -------------------------------------------------------------------------------------
- * ------------------
- */
+/* --- Network --- */
 
 static bool network_up(struct recover *r)
 {
@@ -477,10 +462,7 @@ static bool try_network(struct recover *r, const char *url, const uint8_t *wante
 	return true;
 }
 
-/*
- * --- The loop ------------------------------------------------------------------------------------
- * ------------------
- */
+/* --- The loop --- */
 
 static bool is_source(const struct board *board, enum board_source source)
 {

@@ -16,10 +16,7 @@ int verb_recover(struct app *app, const struct verb_options *o)
 	return recover_run(app);
 }
 
-/*
- * --- status --------------------------------------------------------------------------------------
- * -----------------
- */
+/* --- status --- */
 
 static void status_text(struct app *app, struct out *out)
 {
@@ -176,10 +173,7 @@ int verb_log(struct app *app, const struct verb_options *o)
 	return STATUS_OK;
 }
 
-/*
- * --- confirm and request-recovery
- * ---------------------------------------------------------------------------------
- */
+/* --- confirm and request-recovery --- */
 
 static int reject(struct app *app, const struct verb_options *o, const struct fault *why,
 		  struct result *result)

@@ -156,10 +156,7 @@ int verb_verify(struct app *app, const struct verb_options *o)
 	return status;
 }
 
-/*
- * --- inspect -------------------------------------------------------------------------------------
- * -----------------
- */
+/* --- inspect --- */
 
 static void row_u64(struct out *out, const char *label, uint64_t value)
 {

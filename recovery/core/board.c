@@ -1,6 +1,7 @@
 #include "board.h"
 #include "bytes.h"
 #include "text.h"
+#include "tree.h"
 
 #include <libfdt.h>
 #include <string.h>
@@ -259,7 +260,7 @@ enum detail board_load(struct board *board, const void *fdt, size_t len, struct 
 	enum detail detail;
 
 	memset(board, 0, sizeof(*board));
-	if (len < FDT_V1_SIZE || fdt_check_full(fdt, len))
+	if (!tree_is_sound(fdt, len))
 		return fault_set(fault, DETAIL_BOARD_INVALID, "device tree");
 	r.node = fdt_path_offset(fdt, "/lifeboat");
 	if (r.node < 0)

@@ -71,10 +71,7 @@ static enum detail target_fault(struct run *run, enum detail detail, size_t imag
 	return detail;
 }
 
-/*
- * --- Boot flags ----------------------------------------------------------------------------------
- * -----------------
- */
+/* --- Boot flags --- */
 
 /*
  * The device record names the slots that have confirmed themselves; a slot leaves it before its
@@ -125,10 +122,7 @@ static enum detail store_flags(struct run *run)
 	return detail;
 }
 
-/*
- * --- Check and plan
- * -----------------------------------------------------------------------------------------------
- */
+/* --- Check and plan --- */
 
 static enum detail check_and_plan(struct run *run, struct source *source, int wanted)
 {
@@ -187,10 +181,7 @@ enum detail install_plan(struct device *device, struct source *source,
 	return detail;
 }
 
-/*
- * --- Mark and journal
- * ---------------------------------------------------------------------------------------------
- */
+/* --- Mark and journal --- */
 
 static enum detail open_targets(struct run *run)
 {
@@ -311,10 +302,7 @@ static enum detail checkpoint(struct run *run, enum journal_step step, size_t im
 	return state_store_journal(state, &run->fault);
 }
 
-/*
- * --- Write ---------------------------------------------------------------------------------------
- * -----------------
- */
+/* --- Write --- */
 
 static size_t padded(const struct dev *dev, uint32_t len)
 {
@@ -429,10 +417,7 @@ static enum detail write_images(struct run *run)
 	return front_end(front, &run->fault);
 }
 
-/*
- * --- Read back and commit
- * -----------------------------------------------------------------------------------------
- */
+/* --- Read back and commit --- */
 
 static enum detail read_back_one(struct run *run, size_t image)
 {
@@ -506,10 +491,7 @@ static enum detail commit(struct run *run)
 	return DETAIL_OK;
 }
 
-/*
- * --- The order of steps
- * -------------------------------------------------------------------------------------------
- */
+/* --- The order of steps --- */
 
 static enum detail run_steps(struct run *run, struct source *source,
 			     const struct install_options *options)

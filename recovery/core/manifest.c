@@ -2,6 +2,7 @@
 #include "index.h"
 #include "package.h"
 #include "text.h"
+#include "tree.h"
 
 #include <libfdt.h>
 #include <string.h>
@@ -338,7 +339,7 @@ enum detail manifest_load(struct manifest *manifest, const uint8_t *fdt, size_t 
 	enum detail detail;
 
 	memset(manifest, 0, sizeof(*manifest));
-	if (len < PACKAGE_MANIFEST_MIN || len > PACKAGE_MANIFEST_MAX || fdt_check_full(fdt, len) ||
+	if (len < PACKAGE_MANIFEST_MIN || len > PACKAGE_MANIFEST_MAX || !tree_is_sound(fdt, len) ||
 	    fdt_totalsize(fdt) != len || fdt_version(fdt) != 17 || fdt_num_mem_rsv(fdt))
 		return fault_set(fault, DETAIL_MANIFEST_MALFORMED, "package");
 	if ((detail = load_root(manifest, &root)))

@@ -57,7 +57,7 @@ struct manifest {
 /*
  * Reads a manifest whose signature holds. fdt: len bytes, 8-byte aligned (libfdt asks for it).
  * payload_len: from the header; the segments must fill it exactly. Every rule of FORMAT.md 1.4 is
- * checked here, fdt_check_full() first. The fault's object names the property or node. Details:
+ * checked here, tree_is_sound() first. The fault's object names the property or node. Details:
  * MANIFEST_MALFORMED, _MISSING, _UNKNOWN, _VALUE, ROLE_UNKNOWN, THRESHOLD, ENCRYPTED,
  * SEGMENT_LAYOUT.
  */
