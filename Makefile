@@ -98,6 +98,7 @@ HOST_SRCS = \
 # Unit tests: tests/unit/test_NAME.c is one program. Helpers are linked into each of them.
 UNIT_TESTS = \
 	test_detail \
+	test_http \
 	test_http_parse \
 	test_index \
 	test_package \
@@ -245,7 +246,7 @@ build/host/lifeboat-pack: $(call objects,host,$(HOST_SRCS)) build/host/libdevice
 
 build/aarch64/lifeboat: $(call objects,aarch64,$(DEVICE_SRCS) $(MAIN_SRCS)) build/aarch64/obj/keys.o build/aarch64/done
 	$(call say,LINK,$@)
-	$(Q)build/aarch64/bin/cc -static -no-pie -Wl,--gc-sections -Wl,-z,noexecstack -o $@ $(filter %.o,$^) $(AARCH64_LIBS)
+	$(Q)build/aarch64/bin/cc -static -no-pie -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -Wl,-z,noseparate-code -o $@ $(filter %.o,$^) $(AARCH64_LIBS)
 
 build/aarch64/lifeboat.stripped: build/aarch64/lifeboat
 	$(Q)aarch64-linux-gnu-strip -o $@ $<
