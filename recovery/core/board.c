@@ -147,6 +147,12 @@ static enum detail load_slots(struct board *board, const struct reader *root)
 	}
 	if (!board->slot_count)
 		return invalid(root, "slots");
+	/* By name: tools that rewrite trees change the order of nodes, and records go by number. */
+	if (board->slot_count == 2 && strcmp(board->slots[0].name, board->slots[1].name) > 0) {
+		struct board_slot first = board->slots[1];
+		board->slots[1] = board->slots[0];
+		board->slots[0] = first;
+	}
 	/* An update must be able to fill either slot. */
 	for (size_t i = 0; i < board->slots[0].part_count; i++)
 		if (board->slot_count == 2 &&
