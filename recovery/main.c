@@ -1,7 +1,8 @@
 #include "verbs.h"
+#include "core/text.h"
 
-#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum argument { ARGUMENT_NONE, ARGUMENT_MAY, ARGUMENT_MUST };
 
@@ -47,50 +48,86 @@ static const struct verb verbs[] = {
 /* Everything large, once. */
 static struct app app;
 
-static void print_option(unsigned options, unsigned bit, const char *text)
+static struct out_fd console;
+
+/* Help and usage: lines, without the weight of stdio's formats. */
+static void line(const char *a, const char *b, const char *c, const char *d)
 {
-	if (options & bit)
-		printf("  %s\n", text);
+	char text[256];
+	struct text t = TEXT_IN(text);
+
+	text_add(&t, a);
+	text_add(&t, b);
+	text_add(&t, c);
+	text_add(&t, d);
+	out_line(&console.out, text);
+}
+
+static void option(const struct verb *verb, unsigned bit, const char *text)
+{
+	if (verb->options & bit)
+		line("  ", text, "", "");
 }
 
 static int help_verb(const struct verb *verb)
 {
-	const char *open = verb->argument == ARGUMENT_MAY ? "[" : "";
+	const char *open = verb->argument == ARGUMENT_MAY ? " [" : " ";
 	const char *close = verb->argument == ARGUMENT_MAY ? "]" : "";
+	char argument[64];
+	struct text t = TEXT_IN(argument);
 
-	printf("usage: lifeboat %s [options]%s%s%s%s\n\n  %s\n\n", verb->name,
-	       *verb->argument_name ? " " : "", open, verb->argument_name, close, verb->help);
-	print_option(verb->options, OPTION_SLOT, "--slot NAME       the slot to overwrite");
-	print_option(verb->options, OPTION_ALLOW_OLDER,
-		     "--allow-older     go back to an older release");
-	print_option(verb->options, OPTION_VERIFY_FIRST,
-		     "--verify-first    check every byte before the first write");
-	print_option(verb->options, OPTION_REBOOT, "--reboot          restart when all went well");
-	print_option(verb->options, OPTION_NO_REBOOT,
-		     "--no-reboot       do not restart after a failed check");
-	print_option(verb->options, OPTION_JSON, "--json            for programs");
-	puts("  --board FILE      board tree; without it the kernel's device tree, or "
-	     "/etc/lifeboat/board.dtb\n"
-	     "  --disk FILE       a disk that does not run: an image file or a device\n"
-	     "  --running NAME    with --disk: the slot that counts as running");
+	text_clear(&t);
+	if (verb->argument != ARGUMENT_NONE) {
+		text_add(&t, open);
+		text_add(&t, verb->argument_name);
+		text_add(&t, close);
+	}
+	out_fd_open(&console, STDOUT_FILENO, false);
+	line("usage: lifeboat ", verb->name, " [options]", argument);
+	line("", "", "", "");
+	line("  ", verb->help, "", "");
+	line("", "", "", "");
+	option(verb, OPTION_SLOT, "--slot NAME       the slot to overwrite");
+	option(verb, OPTION_ALLOW_OLDER, "--allow-older     go back to an older release");
+	option(verb, OPTION_VERIFY_FIRST,
+	       "--verify-first    check every byte before the first write");
+	option(verb, OPTION_REBOOT, "--reboot          restart when all went well");
+	option(verb, OPTION_NO_REBOOT, "--no-reboot       do not restart after a failed check");
+	option(verb, OPTION_JSON, "--json            for programs");
+	line("  --board FILE      board tree; without it the kernel's device tree,", "", "", "");
+	line("                    or /etc/lifeboat/board.dtb", "", "", "");
+	line("  --disk FILE       a disk that does not run: an image file or a device", "", "", "");
+	line("  --running NAME    with --disk: the slot that counts as running", "", "", "");
+	out_fd_close(&console);
 	return STATUS_OK;
 }
 
 static int help(void)
 {
-	puts("usage: lifeboat VERB [options] ...\n\n"
-	     "Lifeboat " LIFEBOAT_VERSION " updates this device, and brings it back.\n");
+	static const char spaces[] = "                  ";
+
+	out_fd_open(&console, STDOUT_FILENO, false);
+	line("usage: lifeboat VERB [options] ...", "", "", "");
+	line("", "", "", "");
+	line("Lifeboat " LIFEBOAT_VERSION " updates this device, and brings it back.", "", "", "");
+	line("", "", "", "");
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		printf("  %-17s %s\n", verbs[i].name, verbs[i].help);
-	puts("\n`lifeboat VERB --help` shows its options.\n"
-	     "Exit status: 0 ok, 2 usage, 3 not permitted, 10 download_failed, 20 verify_failed,\n"
-	     "30 install_failed, 40 postcheck_failed.");
+		line("  ", verbs[i].name, spaces + strlen(verbs[i].name), verbs[i].help);
+	line("", "", "", "");
+	line("`lifeboat VERB --help` shows its options.", "", "", "");
+	line("Exit status: 0 ok, 2 usage, 3 not permitted, 10 download_failed, 20 verify_failed,",
+	     "", "", "");
+	line("30 install_failed, 40 postcheck_failed.", "", "", "");
+	out_fd_close(&console);
 	return STATUS_OK;
 }
 
 static int usage(const char *what, const char *word)
 {
-	fprintf(stderr, "lifeboat: %s: %s\n  `lifeboat --help` shows what there is.\n", word, what);
+	out_fd_open(&console, STDERR_FILENO, false);
+	line("lifeboat: ", word, ": ", what);
+	line("  `lifeboat --help` shows what there is.", "", "", "");
+	out_fd_close(&console);
 	return STATUS_USAGE;
 }
 
@@ -172,7 +209,9 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
 		return help();
 	if (!strcmp(argv[1], "--version")) {
-		puts("lifeboat " LIFEBOAT_VERSION);
+		out_fd_open(&console, STDOUT_FILENO, false);
+		line("lifeboat ", LIFEBOAT_VERSION, "", "");
+		out_fd_close(&console);
 		return STATUS_OK;
 	}
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)

@@ -6,7 +6,6 @@
 #include "ui/report.h"
 #include "ui/words.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -154,6 +153,7 @@ int verb_status(struct app *app, const struct verb_options *o)
 /* The stored log, the oldest line first. */
 int verb_log(struct app *app, const struct verb_options *o)
 {
+	static struct out_fd out;
 	struct fault fault;
 	const char *page;
 	size_t len;
@@ -163,12 +163,13 @@ int verb_log(struct app *app, const struct verb_options *o)
 		app_end(app);
 		return verb_fail(&fault, "this device");
 	}
+	out_fd_open(&out, STDOUT_FILENO, false);
 	for (uint64_t back = STATE_LOG_BLOCKS; back-- > 0;) {
 		page = state_log_block(&app->state, back, &len);
 		if (page)
-			fwrite(page, 1, len, stdout);
+			out_raw(&out.out, page, len);
 	}
-	fflush(stdout);
+	out_fd_close(&out);
 	app_end(app);
 	return STATUS_OK;
 }
@@ -242,6 +243,7 @@ static bool is_word(const char *s)
 
 int verb_request_recovery(struct app *app, const struct verb_options *o)
 {
+	static struct out_fd out;
 	const char *reason = o->argument ? o->argument : "request";
 	struct fault fault;
 	enum detail detail;
@@ -262,8 +264,9 @@ int verb_request_recovery(struct app *app, const struct verb_options *o)
 	app_end(app);
 	if (detail)
 		return verb_fail(&fault, "this device");
-	puts("The next start goes to recovery.");
-	fflush(stdout);
+	out_fd_open(&out, STDOUT_FILENO, false);
+	out_line(&out.out, "The next start goes to recovery.");
+	out_fd_close(&out);
 	if (o->reboot)
 		system_leave(SYSTEM_RESTART, true);
 	return STATUS_OK;
