@@ -101,7 +101,11 @@ UNIT_TESTS = \
 	test_http \
 	test_http_parse \
 	test_index \
+	test_json \
+	test_keys \
+	test_pace \
 	test_package \
+	test_screen \
 	test_trust
 UNIT_HELPER_SRCS = \
 	tests/unit/support.c \

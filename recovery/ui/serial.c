@@ -190,15 +190,20 @@ static void progress_line(struct serial *s, const struct screen *screen)
 	draw(s, buffer);
 }
 
+static bool is_progress_due(const struct serial *s, const struct screen *screen, uint64_t since_ms)
+{
+	if (s->redraw)
+		return !s->drawn || since_ms >= REDRAW_MS ||
+		       screen->progress.done == screen->progress.total;
+	return since_ms >= LINE_MS ||
+	       screen->pace.percent / LINE_PERCENT != s->percent / LINE_PERCENT;
+}
+
 static void show_progress(struct serial *s, const struct screen *screen)
 {
 	uint64_t now = screen->clock->ops->monotonic_ms(screen->clock);
-	uint64_t since = now - s->progress_ms;
-	bool due = s->redraw ? since >= REDRAW_MS
-			     : since >= LINE_MS || screen->pace.percent / LINE_PERCENT !=
-							   s->percent / LINE_PERCENT;
 
-	if (!due)
+	if (!is_progress_due(s, screen, now - s->progress_ms))
 		return;
 	s->progress_ms = now;
 	s->percent = screen->pace.percent;
