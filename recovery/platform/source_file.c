@@ -37,9 +37,10 @@ static enum detail read_failed(struct source_file *file, int err, struct fault *
 {
 	enum detail detail = medium_is_gone(file) ? DETAIL_SOURCE_GONE : DETAIL_SOURCE_READ;
 
+	fault_errno(fault, detail, file->source.name, err);
 	if (fault)
 		fault->offset = file->pos;
-	return fault_errno(fault, detail, file->source.name, err);
+	return detail;
 }
 
 /* Up to len bytes at off; short only at the end. Returns an errno. */

@@ -34,9 +34,10 @@ static enum detail failed(struct source_http *http, enum detail detail, const ch
 
 	snprintf(object, sizeof(object), "%.110s%s%s%s", http->source.name, why ? " (" : "",
 		 why ? why : "", why ? ")" : "");
+	fault_errno(fault, detail, object, err);
 	if (fault)
 		fault->offset = http->pos;
-	return fault_errno(fault, detail, object, err);
+	return detail;
 }
 
 static enum detail net_failed(struct source_http *http, enum detail detail, int err,
@@ -494,6 +495,9 @@ static enum detail read_body(struct source_http *http, void *buf, size_t len, si
 		http->counts.given += got;
 		*given = got;
 	}
+	/* At once, so that the connection is free for what a seek may ask. */
+	if (!detail && http->in_body && !http->chunked && http->body_pos == http->body_end)
+		detail = end_body(http, fault);
 	return detail;
 }
 

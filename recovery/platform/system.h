@@ -10,7 +10,7 @@
 #define SYSTEM_FDT "/sys/firmware/fdt"
 #define SYSTEM_BOARD "/etc/lifeboat/board.dtb"
 
-/* Milliseconds since the kernel started, time asleep included. */
+/* Milliseconds since the kernel started, without time asleep: nothing could be done then. */
 uint64_t system_now_ms(void);
 
 /* The clock seam. Wall clock: "" while it stands before 2020, which means that nobody set it. */

@@ -23,12 +23,15 @@ static bool stopped(struct tcp *tcp)
 	return watch_poll(tcp->watch);
 }
 
-/* Waits for events on fd. *waited_ms grows; ETIMEDOUT at limit_ms. */
+/*
+ * Waits for events on fd. *waited_ms grows; ETIMEDOUT at limit_ms, also over many short waits: a
+ * server that sends a byte now and then is not one that works.
+ */
 static int wait_for(struct tcp *tcp, int fd, short events, uint32_t *waited_ms, uint32_t limit_ms)
 {
 	struct pollfd poll_fd = {.fd = fd, .events = events};
 
-	for (;;) {
+	while (*waited_ms < limit_ms) {
 		uint64_t before = system_now_ms();
 		int ready = poll(&poll_fd, 1, WATCH_POLL_MS);
 
@@ -37,9 +40,8 @@ static int wait_for(struct tcp *tcp, int fd, short events, uint32_t *waited_ms, 
 			return ECANCELED;
 		if (ready > 0)
 			return 0;
-		if (*waited_ms >= limit_ms)
-			return ETIMEDOUT;
 	}
+	return ETIMEDOUT;
 }
 
 static int lookup(const char *host, const char *port, int flags, struct tcp_addresses *addresses)
