@@ -97,12 +97,16 @@ HOST_SRCS = \
 
 # Unit tests: tests/unit/test_NAME.c is one program. Helpers are linked into each of them.
 UNIT_TESTS = \
+	test_bytes \
 	test_detail \
+	test_flags \
+	test_front \
 	test_http \
 	test_http_parse \
 	test_index \
 	test_json \
 	test_keys \
+	test_manifest \
 	test_pace \
 	test_package \
 	test_screen \
@@ -332,6 +336,7 @@ build/board/Image.gz: $(call component,kernel-aarch64)
 # --- Reference boards ------------------------------------------------------------------------------------------------
 
 BOARDS = ab single
+SYSTEMS = release-1 release-2 panics no-init hangs unhealthy no-root
 
 board: build/board/u-boot.bin build/board/recovery.itb \
 	$(foreach b,$(BOARDS),build/board/$(b).dtb build/board/blank-$(b).img build/board/disk-$(b).img) \
@@ -368,13 +373,12 @@ $(foreach b,$(BOARDS),build/board/disk-$(b).img): build/board/disk-%.img: build/
 		build/board/release-1.boat build/host/lifeboat
 	$(call say,FACTORY,$@)
 	$(Q)cp --sparse=always $< $@.new
-	$(call logged,factory-$*,build/host/lifeboat install --disk $@.new --board build/board/$*.dtb --factory \
+	$(call logged,factory-$*,build/host/lifeboat install --disk $@.new --board build/board/$*.dtb \
 		build/board/release-1.boat)
 	$(Q)mv $@.new $@
 
 # --- Reference system: two good releases, and release 3 in editions that fail (qemu/make-system) ---------------------
 
-SYSTEMS = release-1 release-2 panics no-init hangs unhealthy no-root
 system-release = $(if $(filter release-%,$(1)),$(patsubst release-%,%,$(1)),3)
 system-edition = $(if $(filter release-%,$(1)),normal,$(1))
 system-version = $(call system-release,$(1))$(if $(filter release-%,$(1)),, ($(1)))
