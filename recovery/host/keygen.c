@@ -35,20 +35,18 @@ static enum status store(const char *path, BIO *bio, mode_t mode, struct problem
 }
 
 static enum status write_pair(const char *key_path, const char *pub_path, EVP_PKEY *pkey,
-			      const EVP_CIPHER *cipher, char *pass, struct problem *problem)
+			      char *pass, struct problem *problem)
 {
 	BIO *key = BIO_new(BIO_s_secmem());
 	BIO *pub = BIO_new(BIO_s_mem());
 
-	/* With a cipher and no pass phrase OpenSSL asks for one, twice, on the terminal. */
 	if (!key || !pub || PEM_write_bio_PUBKEY(pub, pkey) != 1)
 		problem_set(problem, STATUS_INSTALL_FAILED, pub_path,
 			    "could not be made: OpenSSL failed. Check its installation.");
-	else if (PEM_write_bio_PKCS8PrivateKey(key, pkey, cipher, pass,
+	else if (PEM_write_bio_PKCS8PrivateKey(key, pkey, pass ? EVP_aes_256_cbc() : NULL, pass,
 					       pass ? (int)strlen(pass) : 0, NULL, NULL) != 1)
-		problem_set(problem, STATUS_NOT_PERMITTED, key_path,
-			    "was not made: no pass phrase was given. "
-			    "Type the same one twice, or use --pass-file.");
+		problem_set(problem, STATUS_INSTALL_FAILED, key_path,
+			    "could not be made: OpenSSL failed. Check its installation.");
 	else if (store(key_path, key, 0600, problem) == STATUS_OK &&
 		 store(pub_path, pub, 0644, problem) != STATUS_OK)
 		unlink(key_path); /* made a moment ago by this process, and nothing was told of it
@@ -69,23 +67,44 @@ static enum status refuse_existing(const char *path, struct problem *problem)
 	return problem->status;
 }
 
+static enum status make_pair(const char *key_path, const char *pub_path, char *pass,
+			     struct trust_key *public, struct problem *problem)
+{
+	EVP_PKEY *pkey = EVP_EC_gen("P-256");
+	if (!pkey)
+		problem_set(problem, STATUS_INSTALL_FAILED, key_path,
+			    "could not be made: OpenSSL failed. Check its installation.");
+	else if (keys_public_of(public, pkey, key_path, problem) == STATUS_OK)
+		write_pair(key_path, pub_path, pkey, pass, problem);
+	EVP_PKEY_free(pkey);
+	return problem->status;
+}
+
+static void forget(char *pass)
+{
+	if (pass)
+		OPENSSL_cleanse(pass, strlen(pass));
+	free(pass);
+}
+
+/* pass: NULL: none; when encrypt is true it is asked for then. */
 static enum status make(const char *name, bool encrypt, char *pass, struct problem *problem)
 {
 	char *key_path = memory_text("%s.key", name);
 	char *pub_path = memory_text("%s.pub", name);
+	char *asked = NULL;
 	char id[2 * HASH_LEN + 1];
 	struct trust_key public;
 
 	if (refuse_existing(key_path, problem) == STATUS_OK &&
 	    refuse_existing(pub_path, problem) == STATUS_OK) {
-		EVP_PKEY *pkey = EVP_EC_gen("P-256");
-		if (!pkey)
-			problem_set(problem, STATUS_INSTALL_FAILED, key_path,
-				    "could not be made: OpenSSL failed. Check its installation.");
-		else if (keys_public_of(&public, pkey, key_path, problem) == STATUS_OK)
-			write_pair(key_path, pub_path, pkey, encrypt ? EVP_aes_256_cbc() : NULL,
-				   pass, problem);
-		EVP_PKEY_free(pkey);
+		if (encrypt && !pass && !keys_ask_pass(key_path, true, &asked))
+			problem_set(problem, STATUS_NOT_PERMITTED, key_path,
+				    "was not made: no pass phrase was given. Type the same one "
+				    "twice, 4 characters or more, or use --pass-file.");
+		else
+			make_pair(key_path, pub_path, pass ? pass : asked, &public, problem);
+		forget(asked);
 	}
 	if (problem->status == STATUS_OK) {
 		keys_id_text(public.id, id);
@@ -122,10 +141,8 @@ static enum status run(char **words, struct problem *problem)
 				   "is missing. See `lifeboat-pack keygen --help`.");
 	if (pass_file && keys_load_pass(pass_file, &pass, problem) != STATUS_OK)
 		return problem->status;
-	make(name, encrypt || pass, pass, problem);
-	if (pass)
-		OPENSSL_cleanse(pass, strlen(pass));
-	free(pass);
+	make(name, encrypt, pass, problem);
+	forget(pass);
 	return problem->status;
 }
 

@@ -1,5 +1,6 @@
 #include "keys.h"
 
+#include <fcntl.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -8,10 +9,13 @@
 #include <openssl/ui.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "file.h"
 #include "text.h"
 
+#define PASS_MIN 4
+#define PASS_MAX 1024
 #define PEM_MAX (64u << 10)
 
 /* DER of a P-256 SubjectPublicKeyInfo up to the point (RFC 5480 section 2). */
@@ -251,17 +255,40 @@ enum status keys_load_pass(const char *path, char **pass, struct problem *proble
 	return STATUS_OK;
 }
 
+bool keys_ask_pass(const char *name, bool twice, char **pass)
+{
+	char typed[PASS_MAX + 1];
+	int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC);
+
+	*pass = NULL;
+	if (terminal < 0) /* OpenSSL would take standard input then */
+		return false;
+	close(terminal);
+	char *prompt = memory_text("Pass phrase of %s: ", name);
+	if (EVP_read_pw_string_min(typed, twice ? PASS_MIN : 0, sizeof(typed), prompt, twice) == 0)
+		*pass = memory_text("%s", typed);
+	OPENSSL_cleanse(typed, sizeof(typed));
+	ERR_clear_error();
+	free(prompt);
+	return *pass != NULL;
+}
+
 struct asking {
-	char *pass; /* NULL: ask on the terminal */
+	const char *name; /* of the key */
+	char *pass;	  /* NULL: ask on the terminal */
 	bool asked;
 };
 
-static int ask_pass(char *buf, int size, int writing, void *data)
+/* OpenSSL asks again for each form that it tries: the person answers once. */
+static int give_pass(char *buf, int size, int writing, void *data)
 {
 	struct asking *asking = data;
+	bool again = asking->asked;
+
+	(void)writing;
 	asking->asked = true;
-	if (!asking->pass)
-		return PEM_def_callback(buf, size, writing, NULL);
+	if (!asking->pass && (again || !keys_ask_pass(asking->name, false, &asking->pass)))
+		return -1;
 	size_t len = strlen(asking->pass);
 	if (len > (size_t)size)
 		return -1;
@@ -279,7 +306,7 @@ static enum status load_pem_private(EVP_PKEY **pkey, const char *path, struct as
 		return problem->status;
 	if (pem_expect(PEM_PRIVATE, bytes, len, path, problem) == STATUS_OK) {
 		BIO *bio = BIO_new_mem_buf(bytes, (int)len);
-		*pkey = bio ? PEM_read_bio_PrivateKey(bio, NULL, ask_pass, asking) : NULL;
+		*pkey = bio ? PEM_read_bio_PrivateKey(bio, NULL, give_pass, asking) : NULL;
 		if (!*pkey && asking->asked)
 			problem_set(problem, STATUS_NOT_PERMITTED, path,
 				    "is protected by a pass phrase, and the right one was not "
@@ -306,7 +333,7 @@ static bool is_uri(const char *name)
 static enum status load_stored_private(EVP_PKEY **pkey, const char *uri, struct asking *asking,
 				       struct problem *problem)
 {
-	UI_METHOD *ui = UI_UTIL_wrap_read_pem_callback(ask_pass, 0);
+	UI_METHOD *ui = UI_UTIL_wrap_read_pem_callback(give_pass, 0);
 	OSSL_STORE_CTX *store = OSSL_STORE_open(uri, ui, asking, NULL, NULL);
 
 	if (!store) {
@@ -348,7 +375,7 @@ static void extract(struct private_key *key)
 enum status keys_load_private(struct private_key *key, const char *name, const char *pass_file,
 			      struct problem *problem)
 {
-	struct asking asking = {.pass = NULL};
+	struct asking asking = {.name = name};
 
 	*key = (struct private_key){.pkey = NULL};
 	if (pass_file && keys_load_pass(pass_file, &asking.pass, problem) != STATUS_OK)

@@ -48,6 +48,9 @@ enum status keys_public_of(struct trust_key *key, EVP_PKEY *pkey, const char *ob
 /* The pass phrase in a file: its first line. *pass is new memory that the caller clears. */
 enum status keys_load_pass(const char *path, char **pass, struct problem *problem);
 
+/* Asks on the terminal; false when there is none, or nothing usable was typed. *pass as above. */
+bool keys_ask_pass(const char *name, bool twice, char **pass);
+
 /*
  * Signs the head of a package (header and manifest). With a key whose number can be read the nonce
  * follows RFC 6979, so the same package and key give the same bytes; a key in an HSM brings its own
