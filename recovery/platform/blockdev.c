@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define PAGE_MAX ((uint64_t)64 << 10)
+
 _Static_assert(sizeof(off_t) == 8, "offsets beyond 2 GiB");
 
 /* One pass of pread or pwrite: all of it, or an errno. */
@@ -48,6 +50,15 @@ static int check(struct blockdev *b, uint64_t off, size_t len)
 	return b->bounce ? 0 : ENOMEM;
 }
 
+/* Makes the page cache let go of clean pages. It drops whole pages only, of at most 64 KiB. */
+static void forget_pages(struct blockdev *b, uint64_t off, uint64_t len)
+{
+	uint64_t start = (b->off + off) & ~(PAGE_MAX - 1);
+	uint64_t end = (b->off + off + len + PAGE_MAX - 1) & ~(PAGE_MAX - 1);
+
+	posix_fadvise(b->fd, (off_t)start, (off_t)(end - start), POSIX_FADV_DONTNEED);
+}
+
 static bool aligned(const void *buf)
 {
 	return (uintptr_t)buf % BLOCKDEV_ALIGN == 0;
@@ -60,7 +71,7 @@ static int blockdev_read(struct dev *dev, uint64_t off, void *buf, size_t len)
 	uint8_t *to = buf;
 
 	if (!err && !b->direct)
-		posix_fadvise(b->fd, (off_t)(b->off + off), (off_t)len, POSIX_FADV_DONTNEED);
+		forget_pages(b, off, len);
 	while (!err && len) {
 		bool through = b->direct && !aligned(to);
 		size_t part = through && len > BLOCKDEV_BOUNCE ? BLOCKDEV_BOUNCE : len;
@@ -106,7 +117,7 @@ static int blockdev_flush(struct dev *dev)
 			return errno;
 	/* Clean pages can be let go: what is read next comes from the medium. */
 	if (!b->direct)
-		posix_fadvise(b->fd, (off_t)b->off, (off_t)b->dev.size, POSIX_FADV_DONTNEED);
+		forget_pages(b, 0, b->dev.size);
 	return 0;
 }
 
