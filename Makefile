@@ -85,6 +85,7 @@ HOST_SRCS = \
 	recovery/host/json.c \
 	recovery/host/keygen.c \
 	recovery/host/keys.c \
+	recovery/host/keys_engine.c \
 	recovery/host/keys_sign.c \
 	recovery/host/main.c \
 	recovery/host/options.c \
@@ -97,6 +98,7 @@ HOST_SRCS = \
 
 # Unit tests: tests/unit/test_NAME.c is one program. Helpers are linked into each of them.
 UNIT_TESTS = \
+	test_blockdev \
 	test_bytes \
 	test_detail \
 	test_flags \
@@ -112,6 +114,7 @@ UNIT_TESTS = \
 	test_screen \
 	test_trust
 UNIT_HELPER_SRCS = \
+	tests/unit/scratch.c \
 	tests/unit/support.c \
 	tests/unit/support_package.c \
 	tests/unit/support_world.c
@@ -203,39 +206,51 @@ NATIVE_LIBS = build/native/lib/libbearssl.a build/native/lib/libzstd.a build/nat
 AARCH64_LIBS = build/aarch64/lib/libbearssl.a build/aarch64/lib/libzstd.a build/aarch64/lib/libfdt.a
 
 AARCH64_FLAGS = -Os -g -ffunction-sections -fdata-sections -fno-pie -mno-outline-atomics \
-	-fno-asynchronous-unwind-tables -fstack-protector-strong
+	-fno-unwind-tables -fno-asynchronous-unwind-tables -fstack-protector-strong
+# A static program has no use for RELRO (nothing is relocated), which would cost a page of padding.
+AARCH64_LINK = -static -no-pie -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,norelro
 SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
 DEVICE_SRCS = $(CORE_SRCS) $(PLATFORM_SRCS) $(UI_SRCS)
 objects = $(patsubst %.c,build/$(1)/obj/%.o,$(2))
 
-build/host/obj/%.o: %.c | build/native/done
+# A file that is rewritten when its text changes: $(call changed,TEXT)
+changed = @mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' >$@
+# Other options compile everything anew.
+build/host/flags: FORCE
+	$(call changed,$(COMMON_FLAGS) $(CORE_WARNINGS))
+build/test/flags: FORCE
+	$(call changed,$(COMMON_FLAGS) $(CORE_WARNINGS) $(SANITIZERS))
+build/aarch64/flags: FORCE
+	$(call changed,$(COMMON_FLAGS) $(CORE_WARNINGS) $(AARCH64_FLAGS) $(AARCH64_LINK))
+
+build/host/obj/%.o: %.c build/host/flags | build/native/done
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g $(COMMON_FLAGS) $(call layer-flags,$<) -isystem build/native/include -c $< -o $@
 
 # The packer's own files see Debian's libraries first.
-build/host/obj/recovery/host/%.o: recovery/host/%.c | build/native/done
+build/host/obj/recovery/host/%.o: recovery/host/%.c build/host/flags | build/native/done
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g $(COMMON_FLAGS) -D_GNU_SOURCE -idirafter build/native/include -c $< -o $@
 
-build/test/obj/%.o: %.c | build/native/done
+build/test/obj/%.o: %.c build/test/flags | build/native/done
 	$(call say,CC,$< (sanitized))
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O1 -g $(SANITIZERS) $(COMMON_FLAGS) $(call layer-flags,$<) -isystem build/native/include \
 		-Itests/unit -c $< -o $@
 
-build/aarch64/obj/%.o: %.c | build/aarch64/done build/aarch64/bin/cc
+build/aarch64/obj/%.o: %.c build/aarch64/flags | build/aarch64/done build/aarch64/bin/cc
 	$(call say,CC,$< (aarch64))
 	@mkdir -p $(@D)
 	$(Q)build/aarch64/bin/cc $(AARCH64_FLAGS) $(COMMON_FLAGS) $(call layer-flags,$<) \
 		-isystem build/aarch64/include -c $< -o $@
 
 # Generated files are compiled from build/.
-build/host/obj/keys.o: build/keys.c | build/native/done
+build/host/obj/keys.o: build/keys.c build/host/flags | build/native/done
 	$(Q)$(CC) -O2 -g $(COMMON_FLAGS) -isystem build/native/include -c $< -o $@
-build/aarch64/obj/keys.o: build/keys.c | build/aarch64/done build/aarch64/bin/cc
+build/aarch64/obj/keys.o: build/keys.c build/aarch64/flags | build/aarch64/done build/aarch64/bin/cc
 	$(Q)build/aarch64/bin/cc $(AARCH64_FLAGS) $(COMMON_FLAGS) -isystem build/aarch64/include -c $< -o $@
 
 # A program takes from these what it uses.
@@ -308,8 +323,7 @@ LIFEBOAT_AARCH64 = build/aarch64/lifeboat.stripped
 
 # Rewritten when a setting that ends up in an image changes.
 build/settings: FORCE
-	@mkdir -p build
-	@echo 'DEVELOPMENT=$(DEVELOPMENT)' | cmp -s - $@ || echo 'DEVELOPMENT=$(DEVELOPMENT)' >$@
+	$(call changed,DEVELOPMENT=$(DEVELOPMENT))
 
 build/board/initramfs.cpio: initramfs/files initramfs/inittab initramfs/udhcpc.script build/settings \
 		$(LIFEBOAT_AARCH64) $(call components,kernel-aarch64 busybox-aarch64)
@@ -415,6 +429,19 @@ $(UNIT_PROGRAMS): build/test/%: build/test/obj/tests/unit/%.o $(call objects,tes
 
 unit: $(UNIT_PROGRAMS)
 	@for t in $(UNIT_PROGRAMS); do $$t || exit 1; done
+
+# --- Figures ---------------------------------------------------------------------------------------------------------
+
+# name, file, limit in bytes
+define figure
+@size=$$(stat -c %s $(2)); echo "figure: $(1) = $$size bytes"; \
+	[ $$size -le $(3) ] || { echo "$(2) is larger than the limit of $(3) bytes" >&2; exit 1; }
+endef
+
+size: $(LIFEBOAT_AARCH64) build/board/initramfs.cpio.gz build/board/recovery.itb
+	$(call figure,lifeboat_aarch64,$(LIFEBOAT_AARCH64),262144)
+	$(call figure,initramfs,build/board/initramfs.cpio.gz,1048576)
+	$(call figure,recovery_image,build/board/recovery.itb,4194304)
 
 # --- Order -----------------------------------------------------------------------------------------------------------
 
