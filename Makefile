@@ -101,6 +101,7 @@ UNIT_TESTS = \
 	test_blockdev \
 	test_bytes \
 	test_detail \
+	test_disk \
 	test_flags \
 	test_front \
 	test_http \
