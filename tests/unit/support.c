@@ -34,6 +34,7 @@ void *arena_copy(const void *p, size_t len)
 
 void arena_free(void)
 {
+	memdisks_free();
 	while (arena) {
 		struct arena_block *next = arena->next;
 		free(arena->p);
@@ -45,7 +46,6 @@ void arena_free(void)
 int arena_teardown(void **state)
 {
 	(void)state;
-	memdisks_free();
 	arena_free();
 	current_case[0] = 0;
 	return 0;

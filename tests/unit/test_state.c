@@ -1,0 +1,793 @@
+/* The state partition, FORMAT.md 2: rings that survive torn blocks, and what stands in them. */
+#include "support.h"
+
+#include "state.h"
+
+static struct memdisk *disk;
+static struct memdev part;
+static struct state state;
+static struct fault fault;
+static uint8_t block[RING_BLOCK];
+
+static void new_disk(uint32_t sector, uint64_t size)
+{
+	disk = memdisk_new(size + 8192, sector);
+	memdev_init(&part, disk, "state", 8192, size);
+	part.writable = 1;
+}
+
+static uint8_t *at_block(uint64_t n)
+{
+	return disk->now + 8192 + n * 4096;
+}
+
+/* A ring's block as FORMAT.md has it. */
+static void put_record(uint64_t at, uint32_t id, uint64_t serial, const void *content, size_t len)
+{
+	uint8_t *b = at_block(at);
+	struct hash h;
+	memset(b, 0, 4096);
+	memcpy(b, "LBR1", 4);
+	store_be32(b + 4, id);
+	store_be64(b + 8, serial);
+	store_be32(b + 16, (uint32_t)len);
+	if (len)
+		memcpy(b + 64, content, len);
+	hash_begin(&h);
+	hash_add(&h, b, 32);
+	hash_add(&h, b + 64, len);
+	hash_end(&h, b + 32);
+	memcpy(disk->durable + (b - disk->now), b, 4096);
+}
+
+static void seal_record(uint64_t at)
+{
+	uint8_t *b = at_block(at);
+	struct hash h;
+	hash_begin(&h);
+	hash_add(&h, b, 32);
+	hash_add(&h, b + 64, load_be32(b + 16));
+	hash_end(&h, b + 32);
+}
+
+/* --- Rings --- */
+
+enum { RING_ID = 7, RING_FIRST = 5, RING_BLOCKS = 4 };
+
+static enum detail open_ring(struct ring *ring)
+{
+	memset(ring, 0xa5, sizeof(*ring));
+	return ring_open(ring, &part.dev, RING_ID, RING_FIRST, RING_BLOCKS, block, &fault);
+}
+
+static void is_newest(const char *want, uint64_t serial)
+{
+	struct ring ring;
+	const uint8_t *content;
+	size_t len;
+	assert_detail(open_ring(&ring), DETAIL_OK);
+	check(ring.serial == serial);
+	if (!want) {
+		check(!ring_read(&ring, 0, block, &content, &len));
+		return;
+	}
+	check(ring_read(&ring, 0, block, &content, &len));
+	check(len == strlen(want) && !memcmp(content, want, len));
+}
+
+static void blank_is_empty(void **s)
+{
+	(void)s;
+	for (int fill = 0; fill < 3; fill++) {
+		new_disk(512, 64 * 4096);
+		if (fill == 2)
+			noise_fill(disk->now, disk->size, 9);
+		else
+			memset(disk->now, fill ? 0xff : 0, disk->size);
+		is_newest(NULL, 0);
+	}
+}
+
+static void append_and_read_over_the_wrap(void **s)
+{
+	(void)s;
+	static const uint32_t sectors[] = {512, 4096};
+	for (size_t i = 0; i < 2; i++) {
+		struct ring ring;
+		new_disk(sectors[i], 64 * 4096);
+		assert_detail(open_ring(&ring), DETAIL_OK);
+		for (uint64_t n = 1; n <= 23; n++) {
+			char text[32];
+			snprintf(text, sizeof(text), "record %llu", (unsigned long long)n);
+			memdisk_forget_ops(disk);
+			assert_detail(ring_append(&ring, text, strlen(text), block, &fault),
+				      DETAIL_OK);
+			at_case("sector %u record %s", sectors[i], text);
+			check(ring.serial == n && !disk->pending && disk->flushes >= 1);
+			/* As FORMAT.md says, byte for byte. */
+			uint64_t where = RING_FIRST + (n - 1) % RING_BLOCKS;
+			uint8_t *stored = arena_copy(at_block(where), 4096);
+			put_record(where, RING_ID, n, text, strlen(text));
+			check(!memcmp(stored, at_block(where), 64 + strlen(text)));
+			is_newest(text, n);
+			for (uint64_t back = 0; back < 6; back++) {
+				const uint8_t *content;
+				size_t len;
+				bool there = ring_read(&ring, back, block, &content, &len);
+				check(there == (back < n && back < RING_BLOCKS));
+				if (!there)
+					continue;
+				snprintf(text, sizeof(text), "record %llu",
+					 (unsigned long long)(n - back));
+				check(len == strlen(text) && !memcmp(content, text, len));
+			}
+		}
+		/* Nothing outside the ring's blocks. */
+		check(bytes_are_zero(at_block(0), RING_FIRST * 4096));
+		check(bytes_are_zero(at_block(RING_FIRST + RING_BLOCKS), 4096));
+	}
+}
+
+static void contents_of_every_length(void **s)
+{
+	(void)s;
+	static const size_t lengths[] = {0, 1, 31, 64, 447, 448, 449, 4031, 4032};
+	uint8_t content[4032];
+	struct ring ring;
+	noise_fill(content, sizeof(content), 4);
+	new_disk(4096, 64 * 4096);
+	assert_detail(open_ring(&ring), DETAIL_OK);
+	for (size_t i = 0; i < COUNT(lengths); i++) {
+		const uint8_t *got;
+		size_t len;
+		at_case("%zu", lengths[i]);
+		assert_detail(ring_append(&ring, content, lengths[i], block, &fault), DETAIL_OK);
+		assert_detail(open_ring(&ring), DETAIL_OK);
+		check(ring_read(&ring, 0, block, &got, &len));
+		check(len == lengths[i] && !memcmp(got, content, len));
+	}
+	assert_int_equal(ring.serial, COUNT(lengths));
+}
+
+/* A torn or flipped newest record leaves the one before it. */
+static void damaged_newest_leaves_the_one_before(void **s)
+{
+	(void)s;
+	for (size_t at = 0; at < 64 + 7; at++) {
+		new_disk(512, 64 * 4096);
+		put_record(RING_FIRST + 0, RING_ID, 5, "old one", 7);
+		put_record(RING_FIRST + 1, RING_ID, 6, "new one", 7);
+		at_block(RING_FIRST + 1)[at] ^= 0x01;
+		at_case("byte %zu", at);
+		is_newest("old one", 5);
+	}
+	/* Behind the content nothing is looked at. */
+	at_block(RING_FIRST)[64 + 7] ^= 1;
+	at_block(RING_FIRST)[4095] ^= 1;
+	is_newest("old one", 5);
+}
+
+static void records_that_are_none(void **s)
+{
+	(void)s;
+	static const char old[] = "old";
+	for (int kind = 0; kind < 9; kind++) {
+		new_disk(512, 64 * 4096);
+		put_record(RING_FIRST, RING_ID, 1, old, 3);
+		uint8_t *b = at_block(RING_FIRST + 1);
+		put_record(RING_FIRST + 1, RING_ID, 2, "new", 3);
+		switch (kind) {
+		case 0: /* a higher serial, a wrong hash */
+			store_be64(b + 8, UINT64_C(1) << 40 | 2);
+			break;
+		case 1: /* another ring's record, with a right hash */
+			put_record(RING_FIRST + 1, RING_ID + 1, 2, "new", 3);
+			break;
+		case 2: /* at another place than its serial says */
+			put_record(RING_FIRST + 1, RING_ID, 3, "new", 3);
+			break;
+		case 3: /* a length over the block */
+			store_be32(b + 16, 4033);
+			break;
+		case 4:
+			store_be32(b + 16, UINT32_MAX);
+			break;
+		case 5: /* reserved bytes, hashed */
+			b[20] = 1;
+			seal_record(RING_FIRST + 1);
+			break;
+		case 6:
+			b[31] = 1;
+			seal_record(RING_FIRST + 1);
+			break;
+		case 7: /* another magic, hashed */
+			b[3] = '2';
+			seal_record(RING_FIRST + 1);
+			break;
+		case 8: /* serial 0 is none */
+			put_record(RING_FIRST + 3, RING_ID, 0, "new", 3);
+			memset(b, 0, 4096);
+			break;
+		}
+		at_case("kind %d", kind);
+		is_newest(old, 1);
+	}
+}
+
+/* An old device's rings hold old records behind the newest; the highest serial that holds counts.
+ */
+static void gaps_are_survived(void **s)
+{
+	(void)s;
+	struct ring ring;
+	new_disk(512, 64 * 4096);
+	put_record(RING_FIRST + 2, RING_ID, 7, "seven", 5);
+	put_record(RING_FIRST + 0, RING_ID, 9, "nine", 4);
+	is_newest("nine", 9);
+	assert_detail(open_ring(&ring), DETAIL_OK);
+	assert_detail(ring_append(&ring, "ten", 3, block, &fault), DETAIL_OK);
+	is_newest("ten", 10);
+	const uint8_t *content;
+	size_t len;
+	assert_true(ring_read(&ring, 1, block, &content, &len));
+	assert_false(ring_read(&ring, 2, block, &content, &len)); /* 8 is missing */
+	assert_true(ring_read(&ring, 3, block, &content, &len));
+	assert_memory_equal(content, "seven", 5);
+	assert_false(ring_read(&ring, UINT64_MAX, block, &content, &len));
+	assert_false(ring_read(&ring, 10, block, &content, &len));
+}
+
+static void ring_errors_are_told(void **s)
+{
+	(void)s;
+	struct ring ring;
+	new_disk(512, 64 * 4096);
+	put_record(RING_FIRST, RING_ID, 1, "one", 3);
+	for (uint64_t b = 0; b < RING_BLOCKS; b++) {
+		disk->bad_off = 8192 + (RING_FIRST + b) * 4096 + 77;
+		assert_detail(open_ring(&ring), DETAIL_DEVICE_READ);
+	}
+	disk->bad_off = UINT64_MAX;
+	assert_detail(open_ring(&ring), DETAIL_OK);
+	disk->fail_write = 0;
+	assert_detail(ring_append(&ring, "two", 3, block, &fault), DETAIL_DEVICE_WRITE);
+	check(fault.sys_errno == 5);
+	disk->fail_flush = 0;
+	assert_detail(ring_append(&ring, "two", 3, block, &fault), DETAIL_DEVICE_FLUSH);
+	/* After a failure the next one works, and goes to the same place: the newest is never
+	 * overwritten. */
+	assert_detail(ring_append(&ring, "three", 5, block, &fault), DETAIL_OK);
+	const uint8_t *content;
+	size_t len;
+	check(ring_read(&ring, 0, block, &content, &len) && len == 5);
+	check(at_block(RING_FIRST)[64] == 'o');
+}
+
+/* I3, I4: a cut during an append leaves the record before it, or the new one. */
+static void cut_during_append(void **s)
+{
+	(void)s;
+	size_t old_ones = 0, new_ones = 0;
+	for (uint64_t before = 1; before <= 9; before++)
+		for (long die = 0; die < 2; die++)
+			for (uint64_t seed = 0; seed < 12; seed++) {
+				struct ring ring;
+				char old[32];
+				const uint8_t *content;
+				size_t len;
+				new_disk(512, 64 * 4096);
+				assert_detail(open_ring(&ring), DETAIL_OK);
+				for (uint64_t n = 1; n <= before; n++) {
+					snprintf(old, sizeof(old), "%llu", (unsigned long long)n);
+					assert_detail(
+						ring_append(&ring, old, strlen(old), block, &fault),
+						DETAIL_OK);
+				}
+				uint8_t fresh[3000];
+				noise_fill(fresh, sizeof(fresh), seed);
+				disk->die = die;
+				check(ring_append(&ring, fresh, sizeof(fresh), block, &fault) !=
+				      DETAIL_OK);
+				memdisk_power_cut(disk, seed);
+				at_case("after %s, seed %llu", old, (unsigned long long)seed);
+				assert_detail(open_ring(&ring), DETAIL_OK);
+				check(ring_read(&ring, 0, block, &content, &len));
+				if (ring.serial == before) {
+					check(len == strlen(old) && !memcmp(content, old, len));
+					old_ones++;
+				} else {
+					check(ring.serial == before + 1 && len == sizeof(fresh));
+					check(!memcmp(content, fresh, len));
+					new_ones++;
+				}
+				arena_free();
+			}
+	assert_true(old_ones && new_ones);
+}
+
+/* --- State --- */
+
+static enum detail open_state(void)
+{
+	memset(&state, 0xa5, sizeof(state));
+	return state_open(&state, &part.dev, &fault);
+}
+
+static void fresh(uint32_t sector)
+{
+	new_disk(sector, STATE_SIZE_MIN);
+	assert_detail(open_state(), DETAIL_OK);
+}
+
+static void size_of_the_partition(void **s)
+{
+	(void)s;
+	static const uint64_t small[] = {0, 4096, STATE_SIZE_MIN - 4096};
+	for (size_t i = 0; i < COUNT(small); i++) {
+		new_disk(4096, small[i]);
+		assert_detail(open_state(), DETAIL_STATE_TOO_SMALL);
+	}
+	new_disk(4096, STATE_SIZE_MIN);
+	assert_detail(open_state(), DETAIL_OK);
+	new_disk(4096, STATE_SIZE_MIN + 4096);
+	assert_detail(open_state(), DETAIL_OK);
+}
+
+static void blank_state_is_empty(void **s)
+{
+	(void)s;
+	for (int fill = 0; fill < 3; fill++) {
+		struct result result;
+		size_t len;
+		new_disk(512, STATE_SIZE_MIN);
+		if (fill == 2)
+			noise_fill(disk->now, disk->size, 5);
+		else
+			memset(disk->now, fill ? 0xff : 0, disk->size);
+		assert_detail(open_state(), DETAIL_OK);
+		check(state.record.boot_count == 0 && state.record.rollback_floor == 0 &&
+		      state.record.key_epoch == 0);
+		check(state.record.slot[0].release == 0 && !state.record.slot[0].confirmed);
+		check(state.journal.step == JOURNAL_IDLE);
+		check(!state_result(&state, 0, &result));
+		check(state_log_block(&state, 0, &len) == NULL);
+		check(disk->writes == 0);
+	}
+}
+
+static void fill_record(struct state_record *r)
+{
+	r->self_starts = 0x01020304;
+	r->boot_count = UINT64_C(0x1112131415161718);
+	r->rollback_floor = UINT64_C(0x2122232425262728);
+	r->key_epoch = UINT64_C(0x3132333435363738);
+	r->confirmed_release = UINT64_C(0x4142434445464748);
+	for (int i = 0; i < 2; i++) {
+		r->slot[i].release = UINT64_C(0x5152535455565700) + (uint64_t)i;
+		snprintf(r->slot[i].version, sizeof(r->slot[i].version), "version %d", i);
+		memset(r->slot[i].package_id, 0xa0 + i, HASH_LEN);
+		r->slot[i].confirmed = i;
+	}
+}
+
+/* Through the medium, and the bytes as FORMAT.md 2.1 has them. */
+static void record_round_trip(void **s)
+{
+	(void)s;
+	struct state_record want;
+	memset(&want, 0, sizeof(want));
+	fill_record(&want);
+	for (int sector = 512; sector <= 4096; sector *= 8) {
+		fresh((uint32_t)sector);
+		fill_record(&state.record);
+		assert_detail(state_store_record(&state, &fault), DETAIL_OK);
+		check(!disk->pending);
+		assert_detail(open_state(), DETAIL_OK);
+		check(state.record.self_starts == want.self_starts &&
+		      state.record.boot_count == want.boot_count);
+		check(state.record.rollback_floor == want.rollback_floor &&
+		      state.record.key_epoch == want.key_epoch);
+		check(state.record.confirmed_release == want.confirmed_release);
+		for (int i = 0; i < 2; i++) {
+			check(state.record.slot[i].release == want.slot[i].release);
+			check(!strcmp(state.record.slot[i].version, want.slot[i].version));
+			check(!memcmp(state.record.slot[i].package_id, want.slot[i].package_id,
+				      HASH_LEN));
+			check(state.record.slot[i].confirmed == want.slot[i].confirmed);
+		}
+		const uint8_t *b = at_block(0), *c = b + 64;
+		check(load_be32(b + 4) == 1 && load_be64(b + 8) == 1 &&
+		      load_be32(b + 16) == 48 + 2 * 112);
+		check(load_be32(c) == 1 && load_be32(c + 4) == want.self_starts);
+		check(load_be64(c + 8) == want.boot_count &&
+		      load_be64(c + 16) == want.rollback_floor);
+		check(load_be64(c + 24) == want.key_epoch &&
+		      load_be64(c + 32) == want.confirmed_release);
+		check(load_be64(c + 40) == 0);
+		for (int i = 0; i < 2; i++) {
+			const uint8_t *slot = c + 48 + 112 * i;
+			check(load_be64(slot) == want.slot[i].release);
+			check(!strncmp((const char *)slot + 8, want.slot[i].version, 64));
+			check(bytes_are_zero(slot + 8 + 9, 64 - 9));
+			check(!memcmp(slot + 72, want.slot[i].package_id, 32));
+			check(load_be64(slot + 104) == (uint64_t)i);
+		}
+	}
+}
+
+/* I7: floor and epoch never go down, whatever the caller does, over restarts and the ring's wrap.
+ */
+static void i7_floor_and_epoch_never_go_down(void **s)
+{
+	(void)s;
+	static const uint64_t floors[] = {3, 2, 0, 5, 4, UINT64_C(1) << 32, 6, UINT64_MAX, 1, 0};
+	uint64_t highest = 0;
+	fresh(512);
+	for (size_t i = 0; i < COUNT(floors); i++) {
+		if (floors[i] > highest)
+			highest = floors[i];
+		state.record.rollback_floor = floors[i];
+		state.record.key_epoch = floors[i] / 2;
+		assert_detail(state_store_record(&state, &fault), DETAIL_OK);
+		at_case("%zu", i);
+		check(state.record.rollback_floor == highest &&
+		      state.record.key_epoch == highest / 2);
+		assert_detail(open_state(), DETAIL_OK);
+		check(state.record.rollback_floor == highest &&
+		      state.record.key_epoch == highest / 2);
+	}
+}
+
+static void fill_journal(struct journal *j)
+{
+	j->step = JOURNAL_PROGRESS;
+	memset(j->package_id, 0x77, HASH_LEN);
+	j->release = UINT64_C(0x0102030405060708);
+	j->rollback_floor = UINT64_C(0x1112131415161718);
+	j->key_epoch = UINT64_C(0x2122232425262728);
+	j->target = 1;
+	j->image = 13;
+	j->flushed = UINT64_C(0x3132333435363738);
+	j->head_len = 5000;
+	strcpy(j->version, "10.1-rc1");
+	strcpy(j->origin, "http://10.0.2.2:8080/update.boat");
+}
+
+static void journal_round_trip(void **s)
+{
+	(void)s;
+	struct journal want;
+	memset(&want, 0, sizeof(want));
+	fill_journal(&want);
+	for (int step = JOURNAL_IDLE; step <= JOURNAL_COMMITTED; step++) {
+		fresh(512);
+		fill_journal(&state.journal);
+		state.journal.step = (enum journal_step)step;
+		assert_detail(state_store_journal(&state, &fault), DETAIL_OK);
+		check(!disk->pending);
+		assert_detail(open_state(), DETAIL_OK);
+		const struct journal *j = &state.journal;
+		check((int)j->step == step && !memcmp(j->package_id, want.package_id, HASH_LEN));
+		check(j->release == want.release && j->rollback_floor == want.rollback_floor);
+		check(j->key_epoch == want.key_epoch && j->target == want.target &&
+		      j->image == want.image);
+		check(j->flushed == want.flushed && j->head_len == want.head_len);
+		check(!strcmp(j->version, want.version) && !strcmp(j->origin, want.origin));
+		const uint8_t *b = at_block(4), *c = b + 64;
+		check(load_be32(b + 4) == 2 && load_be64(b + 8) == 1 &&
+		      load_be32(b + 16) == 152 + 256);
+		check(load_be32(c) == 1 && (int)load_be32(c + 4) == step &&
+		      !memcmp(c + 8, want.package_id, 32));
+		check(load_be64(c + 40) == want.release &&
+		      load_be64(c + 48) == want.rollback_floor);
+		check(load_be64(c + 56) == want.key_epoch && load_be32(c + 64) == 1 &&
+		      load_be32(c + 68) == 13);
+		check(load_be64(c + 72) == want.flushed && load_be64(c + 80) == want.head_len);
+		check(!strcmp((const char *)c + 88, want.version) &&
+		      !strcmp((const char *)c + 152, want.origin));
+	}
+}
+
+/* What the medium says is a hint: whatever stands there, the state in memory is within its bounds
+ * (I9). */
+static void hostile_records_stay_in_bounds(void **s)
+{
+	(void)s;
+	uint8_t content[4032], *head = arena_alloc(PACKAGE_HEAD_MAX);
+	for (uint64_t seed = 0; seed < 60; seed++) {
+		struct result result;
+		size_t len;
+		new_disk(512, STATE_SIZE_MIN);
+		noise_fill(content, sizeof(content), seed);
+		store_be32(content, 1); /* the version that is known */
+		if (seed % 2)
+			memset(content + 80, 0x41, 400); /* texts that do not end */
+		put_record(0, 1, 1, content, seed % 3 ? 48 + 224 : 4032);
+		put_record(4, 2, 1, content, seed % 3 ? 152 + 256 : seed * 7);
+		put_record(68, 3, 1, content, seed % 3 ? 632 : seed * 11);
+		put_record(100, 4, 1, content, 4032);
+		at_case("seed %llu", (unsigned long long)seed);
+		assert_detail(open_state(), DETAIL_OK);
+		check(state.journal.step <= JOURNAL_COMMITTED &&
+		      state.journal.target < BOARD_SLOTS_MAX);
+		check(strnlen(state.journal.version, sizeof(state.journal.version)) <
+		      sizeof(state.journal.version));
+		check(strnlen(state.journal.origin, sizeof(state.journal.origin)) <
+		      sizeof(state.journal.origin));
+		for (int i = 0; i < 2; i++)
+			check(memchr(state.record.slot[i].version, 0, MANIFEST_VERSION_SIZE) !=
+			      NULL);
+		if (state_result(&state, 0, &result)) {
+			check(memchr(result.version, 0, sizeof(result.version)) != NULL);
+			check(memchr(result.origin, 0, sizeof(result.origin)) != NULL);
+			check(memchr(result.wall, 0, sizeof(result.wall)) != NULL);
+			check(memchr(result.fault.object, 0, sizeof(result.fault.object)) != NULL);
+			check(memchr(result.fault.role, 0, sizeof(result.fault.role)) != NULL);
+		}
+		(void)state_load_pending(&state, head, &len,
+					 &fault); /* the sanitizer watches head */
+	}
+}
+
+static void fill_result(struct result *r, uint64_t n)
+{
+	memset(r, 0, sizeof(*r));
+	r->what = RESULT_CONFIRM;
+	fault_errno(&r->fault, DETAIL_DEVICE_WRITE, "system_b at 4096", 28);
+	r->fault.offset = UINT64_C(0x0102030405060708);
+	strcpy(r->fault.role, "system");
+	r->release = n;
+	r->boot_count = 17;
+	r->monotonic_ms = UINT64_C(0x1112131415161718);
+	r->slot = n % 2 ? RESULT_NO_SLOT : 1;
+	strcpy(r->version, "10.1");
+	strcpy(r->wall, "2026-01-31 12:00:00 UTC");
+	strcpy(r->origin, "/dev/sda1:/update.boat");
+	memset(r->package_id, 0x66, HASH_LEN);
+}
+
+static void result_round_trip(void **s)
+{
+	(void)s;
+	struct result want, got;
+	fresh(512);
+	fill_result(&want, 1);
+	assert_detail(state_add_result(&state, &want, &fault), DETAIL_OK);
+	check(!disk->pending);
+	assert_detail(open_state(), DETAIL_OK);
+	memset(&got, 0xa5, sizeof(got));
+	assert_true(state_result(&state, 0, &got));
+	check(got.what == want.what && got.fault.detail == want.fault.detail);
+	check(got.fault.sys_errno == 28 && got.fault.offset == want.fault.offset);
+	check(!strcmp(got.fault.role, "system") && !strcmp(got.fault.object, "system_b at 4096"));
+	check(got.release == 1 && got.boot_count == 17 && got.monotonic_ms == want.monotonic_ms);
+	check(got.slot == RESULT_NO_SLOT && !strcmp(got.version, "10.1") &&
+	      !strcmp(got.wall, want.wall));
+	check(!strcmp(got.origin, want.origin) &&
+	      !memcmp(got.package_id, want.package_id, HASH_LEN));
+	const uint8_t *b = at_block(68), *c = b + 64;
+	check(load_be32(b + 4) == 3 && load_be32(b + 16) == 472 + 160);
+	check(load_be32(c) == 1 && load_be32(c + 4) == 30 && load_be32(c + 8) == 3012 &&
+	      load_be32(c + 12) == 28);
+	check(load_be64(c + 16) == 1 && load_be64(c + 24) == want.fault.offset &&
+	      load_be64(c + 32) == 17);
+	check(load_be64(c + 40) == want.monotonic_ms && load_be32(c + 48) == 0xffffffff &&
+	      load_be32(c + 52) == 2);
+	check(!strcmp((const char *)c + 56, "10.1") && !strcmp((const char *)c + 120, "system"));
+	check(!strcmp((const char *)c + 152, want.wall) &&
+	      !strcmp((const char *)c + 184, want.origin));
+	check(c[440] == 0x66 && c[471] == 0x66 &&
+	      !strcmp((const char *)c + 472, "system_b at 4096"));
+}
+
+static void the_last_results_in_order(void **s)
+{
+	(void)s;
+	struct result r;
+	fresh(512);
+	for (uint64_t n = 1; n <= 75; n++) {
+		fill_result(&r, n);
+		assert_detail(state_add_result(&state, &r, &fault), DETAIL_OK);
+	}
+	for (int again = 0; again < 2; again++) {
+		for (uint64_t back = 0; back < STATE_RESULTS; back++)
+			check(state_result(&state, back, &r) && r.release == 75 - back);
+		check(!state_result(&state, STATE_RESULTS, &r));
+		check(!state_result(&state, UINT64_MAX, &r));
+		assert_detail(open_state(), DETAIL_OK);
+	}
+}
+
+/* --- Log --- */
+
+/* All blocks, oldest first. */
+static char *whole_log(size_t *len)
+{
+	char *text = arena_alloc(STATE_LOG_BLOCKS * RING_CONTENT_MAX + 1);
+	*len = 0;
+	for (int back = STATE_LOG_BLOCKS - 1; back >= 0; back--) {
+		size_t n;
+		const char *b = state_log_block(&state, (uint64_t)back, &n);
+		if (!b)
+			continue;
+		check(n > 0 && n <= RING_CONTENT_MAX && b[n - 1] == '\n'); /* whole lines */
+		memcpy(text + *len, b, n);
+		*len += n;
+	}
+	return text;
+}
+
+static void log_lines_in_order(void **s)
+{
+	(void)s;
+	char line[100];
+	size_t len;
+	fresh(512);
+	for (int i = 0; i < 500; i++) {
+		snprintf(line, sizeof(line), "line %d of the log", i);
+		state_log(&state, line);
+	}
+	assert_detail(state_flush_log(&state, &fault), DETAIL_OK);
+	check(!disk->pending);
+	assert_detail(open_state(), DETAIL_OK);
+	char *text = whole_log(&len);
+	for (int i = 0; i < 500; i++) {
+		snprintf(line, sizeof(line), "line %d of the log\n", i);
+		check(!strncmp(text, line, strlen(line)));
+		text += strlen(line);
+	}
+	check(!*text);
+	memdisk_forget_ops(disk);
+	assert_detail(state_flush_log(&state, &fault), DETAIL_OK);
+	assert_int_equal(disk->writes, 0); /* nothing to store, nothing written */
+}
+
+static void log_ring_keeps_the_newest(void **s)
+{
+	(void)s;
+	char line[64];
+	size_t len;
+	fresh(512);
+	for (int i = 0; i < 300; i++) {
+		snprintf(line, sizeof(line), "%d", i);
+		state_log(&state, line);
+		assert_detail(state_flush_log(&state, &fault), DETAIL_OK);
+	}
+	assert_detail(open_state(), DETAIL_OK);
+	for (int back = 0; back < STATE_LOG_BLOCKS; back++) {
+		const char *b = state_log_block(&state, (uint64_t)back, &len);
+		snprintf(line, sizeof(line), "%d\n", 299 - back);
+		check(b && len == strlen(line) && !memcmp(b, line, len));
+	}
+	check(!state_log_block(&state, STATE_LOG_BLOCKS, &len));
+}
+
+static void log_lines_of_any_length(void **s)
+{
+	(void)s;
+	static const size_t lengths[] = {0, 1, 4030, 4031, 4032, 4033, 10000};
+	for (size_t i = 0; i < COUNT(lengths); i++) {
+		char *line = arena_alloc(lengths[i] + 1);
+		size_t len;
+		memset(line, 'l', lengths[i]);
+		fresh(512);
+		state_log(&state, "before");
+		state_log(&state, line);
+		state_log(&state, "after");
+		assert_detail(state_flush_log(&state, &fault), DETAIL_OK);
+		char *text = whole_log(&len);
+		at_case("line of %zu", lengths[i]);
+		check(!strncmp(text, "before\n", 7));
+		check(len > 13 && !strcmp(text + len - 7, "\nafter\n"));
+		if (lengths[i] < 4000)
+			check(len == 7 + lengths[i] + 1 + 6);
+	}
+}
+
+/* I10: a log that cannot be stored fails nobody, and the lines that come later are kept where there
+ * is room. */
+static void i10_log_never_fails(void **s)
+{
+	(void)s;
+	size_t len;
+	fresh(512);
+	disk->dead = true;
+	for (int i = 0; i < 1000; i++)
+		state_log(&state,
+			  "a line that nobody will ever be able to store on this broken medium");
+	check(state_flush_log(&state, &fault) != DETAIL_OK);
+	disk->dead = false;
+	state_log(&state, "the medium is back");
+	assert_detail(state_flush_log(&state, &fault), DETAIL_OK);
+	assert_non_null(strstr(whole_log(&len), "the medium is back\n"));
+}
+
+/* --- Pending package --- */
+
+static void pending_round_trip(void **s)
+{
+	(void)s;
+	static const size_t lengths[] = {
+		128, 511, 512, 513, 4096, 5000, 65536, PACKAGE_HEAD_MAX - 1, PACKAGE_HEAD_MAX};
+	for (uint32_t sector = 512; sector <= 4096; sector *= 8)
+		for (size_t i = 0; i < COUNT(lengths); i++) {
+			uint8_t *head = arena_alloc(lengths[i]),
+				*got = arena_alloc(PACKAGE_HEAD_MAX);
+			size_t len = 0;
+			noise_fill(head, lengths[i], i);
+			fresh(sector);
+			fill_record(&state.record);
+			assert_detail(state_store_record(&state, &fault), DETAIL_OK);
+			at_case("%zu bytes, sectors of %u", lengths[i], sector);
+			assert_detail(state_store_pending(&state, head, lengths[i], &fault),
+				      DETAIL_OK);
+			check(!disk->pending); /* durable */
+			check(!memcmp(at_block(356), head, lengths[i]));
+			fill_journal(&state.journal);
+			state.journal.head_len = lengths[i];
+			assert_detail(state_store_journal(&state, &fault), DETAIL_OK);
+			assert_detail(open_state(), DETAIL_OK);
+			check(state.record.boot_count == UINT64_C(0x1112131415161718));
+			assert_detail(state_load_pending(&state, got, &len, &fault), DETAIL_OK);
+			check(len == lengths[i] && !memcmp(got, head, len));
+			check(bytes_are_zero(at_block(640), 128 * 4096)); /* the reserved blocks */
+		}
+}
+
+static void pending_errors_are_told(void **s)
+{
+	(void)s;
+	uint8_t *head = arena_alloc(PACKAGE_HEAD_MAX);
+	size_t len;
+	fresh(512);
+	disk->fail_write = 0;
+	assert_detail(state_store_pending(&state, head, 5000, &fault), DETAIL_DEVICE_WRITE);
+	disk->fail_flush = 0;
+	assert_detail(state_store_pending(&state, head, 5000, &fault), DETAIL_DEVICE_FLUSH);
+	assert_detail(state_store_pending(&state, head, 5000, &fault), DETAIL_OK);
+	state.journal.head_len = 5000;
+	disk->dead = true;
+	assert_detail(state_load_pending(&state, head, &len, &fault), DETAIL_DEVICE_READ);
+}
+
+static void state_errors_are_told(void **s)
+{
+	(void)s;
+	fresh(512);
+	size_t reads = disk->reads;
+	/* What decides must be readable; results and log are only told (I10). */
+	for (size_t n = 0; n <= 360 * 8; n += 13) {
+		disk->bad_off = 8192 + n * 512;
+		enum detail d = open_state();
+		at_case("sector %zu", n);
+		check(d == DETAIL_DEVICE_READ || (d == DETAIL_OK && n >= 68 * 8));
+	}
+	disk->bad_off = UINT64_MAX;
+	assert_detail(open_state(), DETAIL_OK);
+	assert_true(reads > 0);
+	struct result r;
+	fill_result(&r, 1);
+	disk->dead = true;
+	assert_detail(state_store_record(&state, &fault), DETAIL_DEVICE_WRITE);
+	assert_detail(state_store_journal(&state, &fault), DETAIL_DEVICE_WRITE);
+	assert_detail(state_add_result(&state, &r, &fault), DETAIL_DEVICE_WRITE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(blank_is_empty),		TEST(append_and_read_over_the_wrap),
+		TEST(contents_of_every_length), TEST(damaged_newest_leaves_the_one_before),
+		TEST(records_that_are_none),	TEST(gaps_are_survived),
+		TEST(ring_errors_are_told),	TEST(cut_during_append),
+		TEST(size_of_the_partition),	TEST(blank_state_is_empty),
+		TEST(record_round_trip),	TEST(i7_floor_and_epoch_never_go_down),
+		TEST(journal_round_trip),	TEST(hostile_records_stay_in_bounds),
+		TEST(result_round_trip),	TEST(the_last_results_in_order),
+		TEST(log_lines_in_order),	TEST(log_ring_keeps_the_newest),
+		TEST(log_lines_of_any_length),	TEST(i10_log_never_fails),
+		TEST(pending_round_trip),	TEST(pending_errors_are_told),
+		TEST(state_errors_are_told),
+	};
+	return RUN_ALL(tests);
+}
