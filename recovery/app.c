@@ -85,9 +85,13 @@ void app_log_result(struct app *app, const struct result *result)
 bool app_poll(struct app *app)
 {
 	watchdog_feed(&app->watchdog);
-	if (app->keys_stop && !app->chosen)
+	if (!app->may_stop)
+		return system_interrupted();
+	if (!app->chosen)
 		app->chosen = screen_poll(&app->screen);
-	return system_interrupted() || (app->keys_stop && app->chosen);
+	if (hotplug_wait(&app->hotplug, -1, 0) & HOTPLUG_BLOCK)
+		app->devices_changed = true;
+	return system_interrupted() || app->chosen || app->devices_changed;
 }
 
 static bool watch_poll_app(void *arg)
@@ -104,9 +108,12 @@ static void watch_retry_app(void *arg, const char *why, uint32_t in_s)
 {
 	struct app *app = arg;
 
-	if (in_s)
-		app_log(app, why);
-	screen_wait(&app->screen, in_s ? WAIT_SERVER : WAIT_NOTHING, in_s ? why : "");
+	if (!in_s)
+		return;
+	app_log(app, why);
+	/* While only looking whether a server is there, nobody waits for it. */
+	if (app->screen.working)
+		screen_wait(&app->screen, WAIT_SERVER, app->from.source.name);
 }
 
 static void observe_progress(struct observer *observer, const struct progress *progress)
@@ -116,6 +123,7 @@ static void observe_progress(struct observer *observer, const struct progress *p
 	struct text t = TEXT_IN(line);
 
 	watchdog_feed(&o->app->watchdog);
+	screen_wait(&o->app->screen, WAIT_NOTHING, "");
 	if (progress->step != o->step) {
 		o->step = progress->step;
 		text_add(&t, "install: ");
@@ -154,6 +162,7 @@ void app_start(struct app *app, const struct app_options *options, bool screen)
 	app->options = *options;
 	app->lock = -1;
 	app->watchdog.fd = -1;
+	app->hotplug.fd = -1;
 	app->device.running = -1;
 	app->recovery = !options->disk &&
 			system_cmdline(NULL, "lifeboat.mode", mode, sizeof(mode)) &&
@@ -287,7 +296,7 @@ enum detail app_source_open(struct app *app, const char *name, struct source **s
 
 	app_source_close(app);
 	if (source_http_is_url(name))
-		detail = source_http_open(&app->from.http, name, NULL, &app->watch, fault);
+		detail = source_http_open(&app->from.http, name, app->limits, &app->watch, fault);
 	else
 		detail = source_file_open(&app->from.file, name, fault);
 	app->from_open = !detail;

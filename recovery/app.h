@@ -8,6 +8,7 @@
 #include "core/install.h"
 #include "core/ubootenv.h"
 #include "platform/disk.h"
+#include "platform/hotplug.h"
 #include "platform/source_file.h"
 #include "platform/source_http.h"
 #include "platform/system.h"
@@ -44,8 +45,10 @@ struct app {
 
 	struct screen screen;
 	struct serial serial;
-	bool keys_stop;	    /* a choice on the screen ends what is being waited for ... */
-	enum action chosen; /* ... and waits here */
+	bool may_stop;	      /* a choice or a new device ends what is being waited for: */
+	enum action chosen;   /* ... what was chosen meanwhile */
+	bool devices_changed; /* ... something was plugged in or out */
+	struct hotplug hotplug;
 
 	struct board board;
 	struct disk disk;
@@ -61,6 +64,7 @@ struct app {
 		struct source_http http;
 	} from;
 	bool from_open;
+	const struct http_limits *limits; /* for the next source; NULL: the usual */
 };
 
 /* Signals, mode, watchdog. screen: what happens is shown on standard output, and keys are read. */

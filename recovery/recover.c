@@ -1,6 +1,5 @@
 #include "recover.h"
 #include "find.h"
-#include "platform/hotplug.h"
 #include "platform/net.h"
 #include "ui/words.h"
 
@@ -17,28 +16,33 @@
 	300	      /* nobody came, nothing was plugged in: back to the system that is there */
 #define SETTLE_MS 400 /* a new stick: from the disk to its last partition */
 #define SETTLE_ROUNDS 10
+#define FIRST_LOOK_MS 3000 /* a stick that was there at power-on appears this late */
+#define QUICK_PATIENCE_MS 5000
 #define NETWORK_AGAIN_MS 30000 /* between two looks at the server while nothing else is there */
 
 /* What recover knows between two rounds. */
 struct recover {
 	struct app *app;
-	struct hotplug hotplug;
 	char reason[FLAGS_REASON_SIZE];
 	struct found found;
 	struct result result;
-	bool look_again;	 /* something was plugged in or out */
 	bool by_hand;		 /* a person chose what happens now: attempts do not count */
 	bool menu;		 /* the menu is wanted, nothing happens by itself */
 	uint8_t tried[HASH_LEN]; /* package of the attempts below */
 	unsigned attempts;
 	uint8_t refused[HASH_LEN]; /* a person said no to this one */
 	bool failure_shown;
+	bool looked;	     /* at least once */
 	uint64_t network_ms; /* when the server may be asked again */
 	unsigned downloads;
 	bool network_ok;
 };
 
 static struct recover recover_state;
+
+/* Looking whether a server has something: nobody should have to wait for a server that is not
+ * there. */
+static struct http_limits quick_limits;
 
 /* --- What may happen without a person --- */
 
@@ -166,9 +170,9 @@ static enum action wait_for_something(struct recover *r)
 	app_poll(r->app);
 	if (timeout < 0 || timeout > 1000)
 		timeout = 1000;
-	events = hotplug_wait(&r->hotplug, screen_fd(screen, 0), (uint32_t)timeout);
+	events = hotplug_wait(&r->app->hotplug, screen_fd(screen, 0), (uint32_t)timeout);
 	if (events & HOTPLUG_BLOCK)
-		r->look_again = true;
+		r->app->devices_changed = true;
 	return screen_poll(screen);
 }
 
@@ -181,7 +185,7 @@ static enum action ask(struct recover *r, enum question question, const enum act
 	screen_offer(&r->app->screen, question, actions, count, at_end, seconds);
 	do {
 		action = wait_for_something(r);
-	} while (!action && !(until_device && r->look_again));
+	} while (!action && !(until_device && r->app->devices_changed));
 	if (!action) /* what is plugged in now counts, not what was asked */
 		screen_offer(&r->app->screen, question, NULL, 0, ACTION_NONE, 0);
 	return action;
@@ -324,11 +328,12 @@ static bool agree(struct recover *r, const uint8_t id[HASH_LEN], bool resumes, b
 /* A stick is announced before its partitions are: waits until nothing more comes. */
 static void settle_devices(struct recover *r)
 {
-	for (int i = 0; r->look_again && i < SETTLE_ROUNDS; i++) {
+	for (int i = 0; r->app->devices_changed && i < SETTLE_ROUNDS; i++) {
 		app_poll(r->app);
-		r->look_again = hotplug_wait(&r->hotplug, -1, SETTLE_MS) & HOTPLUG_BLOCK;
+		r->app->devices_changed =
+			hotplug_wait(&r->app->hotplug, -1, SETTLE_MS) & HOTPLUG_BLOCK;
 	}
-	r->look_again = false;
+	r->app->devices_changed = false;
 }
 
 /* A package on a stick or card. True when something was done about one. */
@@ -416,10 +421,19 @@ static bool try_network(struct recover *r, const char *url, const uint8_t *wante
 		return false;
 	}
 	memset(found, 0, sizeof(*found));
+	quick_limits = http_limits_default;
+	quick_limits.patience_ms = QUICK_PATIENCE_MS;
+	app->limits = &quick_limits;
 	detail = app_source_open(app, url, &source, &fault);
 	if (!detail)
 		detail = install_plan(&app->device, source, &options, &found->plan, &fault);
+	app->limits = NULL;
+	app->may_stop = false; /* from here on it is no look any more */
 	r->network_ms = system_now_ms() + NETWORK_AGAIN_MS;
+	if (detail == DETAIL_INTERRUPTED) {
+		app_source_close(app);
+		return false;
+	}
 	if (detail) {
 		r->downloads++;
 		app_source_close(app);
@@ -472,39 +486,62 @@ static bool is_source(const struct board *board, enum board_source source)
 	return false;
 }
 
-static bool try_sources(struct recover *r, const char *url, const uint8_t *wanted)
-{
-	const struct board *board = &r->app->board;
-
-	for (size_t i = 0; i < board->source_count; i++) {
-		if (board->sources[i] == BOARD_SOURCE_STICK ? try_stick(r, wanted)
-							    : try_network(r, url, wanted))
-			return true;
-	}
-	return false;
-}
-
-/*
- * An interrupted install goes on from where its package is: a stick, or the address it came from.
- */
-static bool try_pending(struct recover *r)
+/* An interrupted install: the package it waits for, and where that came from. */
+static bool pending(const struct recover *r, uint8_t id[HASH_LEN], char *origin, size_t size)
 {
 	struct app *app = r->app;
 	const struct journal *j = &app->state.journal;
 	struct flags flags;
 	bool anew;
-	uint8_t id[HASH_LEN];
-	const char *url = source_http_is_url(j->origin) ? j->origin : app->board.network_url;
-	char origin[STATE_ORIGIN_SIZE];
 
 	if (install_load_flags(&app->device, &flags, &anew, NULL) ||
 	    !install_is_pending(&app->state, &flags))
 		return false;
 	memcpy(id, j->package_id, HASH_LEN);
-	text_copy(origin, sizeof(origin), url);
-	if (source_http_is_url(j->origin) && !is_source(&app->board, BOARD_SOURCE_NETWORK))
-		return try_stick(r, id) || try_network(r, origin, id);
-	return try_sources(r, origin, id);
+	text_copy(origin, size, j->origin);
+	return true;
+}
+
+/* A stick that was plugged in at power-on is found by the kernel after this program started. */
+static void wait_for_first(struct recover *r)
+{
+	uint64_t until = system_now_ms() + FIRST_LOOK_MS;
+
+	if (r->looked || !is_source(&r->app->board, BOARD_SOURCE_STICK))
+		return;
+	while (!r->app->devices_changed && system_now_ms() < until) {
+		app_poll(r->app);
+		r->app->devices_changed = hotplug_wait(&r->app->hotplug, -1, 200) & HOTPLUG_BLOCK;
+	}
+}
+
+/*
+ * What can be done without a person's choice: go on with an interrupted install from where its
+ * package is; else what a stick holds; else the network where that comes first. True: something was
+ * done.
+ */
+static bool look(struct recover *r)
+{
+	struct app *app = r->app;
+	uint8_t id[HASH_LEN];
+	char origin[STATE_ORIGIN_SIZE];
+	bool resumes = pending(r, id, origin, sizeof(origin));
+	bool done = false;
+
+	if (resumes && source_http_is_url(origin) && try_network(r, origin, id))
+		return true;
+	for (int round = 0; !done && round < (r->looked ? 1 : 2); round++) {
+		if (round)
+			wait_for_first(r);
+		if (resumes)
+			done = try_stick(r, id);
+		if (!done && (resumes || is_source(&app->board, BOARD_SOURCE_STICK)))
+			done = try_stick(r, NULL);
+	}
+	r->looked = true;
+	if (!done && app->board.source_count && app->board.sources[0] == BOARD_SOURCE_NETWORK)
+		done = try_network(r, app->board.network_url, NULL);
+	return done;
 }
 
 static size_t menu_actions(const struct recover *r, enum action *actions)
@@ -562,18 +599,23 @@ static void act(struct recover *r, enum action action)
 	r->by_hand = false;
 }
 
-/* Looks at the server now and then while the menu is on the screen; a key ends that. */
+/* Looks at the server now and then while the menu is on the screen; a key or a new device ends
+ * that. */
 static bool look_at_network(struct recover *r)
 {
 	struct app *app = r->app;
-	bool done;
+	uint8_t id[HASH_LEN];
+	char origin[STATE_ORIGIN_SIZE];
+	bool resumes, done;
 
-	if (r->menu || !is_source(&app->board, BOARD_SOURCE_NETWORK) ||
-	    system_now_ms() < r->network_ms)
+	if (r->menu || system_now_ms() < r->network_ms)
 		return false;
-	app->keys_stop = true;
-	done = try_pending(r) || try_network(r, app->board.network_url, NULL);
-	app->keys_stop = false;
+	resumes = pending(r, id, origin, sizeof(origin)) && source_http_is_url(origin);
+	if (!resumes && !is_source(&app->board, BOARD_SOURCE_NETWORK))
+		return false;
+	app->may_stop = true;
+	done = try_network(r, resumes ? origin : app->board.network_url, resumes ? id : NULL);
+	app->may_stop = false;
 	return done;
 }
 
@@ -597,7 +639,7 @@ static void idle(struct recover *r)
 		     there ? ACTION_RESTART : ACTION_NONE, there ? IDLE_COUNTDOWN_S : 0);
 	do {
 		action = wait_for_something(r);
-		if (r->look_again) {
+		if (r->app->devices_changed) {
 			r->menu = false;
 			r->failure_shown = false;
 			memset(r->refused, 0, sizeof(r->refused));
@@ -651,16 +693,16 @@ int recover_run(struct app *app)
 	struct recover *r = &recover_state;
 
 	r->app = app;
-	hotplug_open(&r->hotplug);
+	hotplug_open(&app->hotplug);
 	begin(r);
 	for (;;) {
 		if (!app->open) {
 			idle(r);
-			if (!app->open && r->look_again)
+			if (!app->open && r->app->devices_changed)
 				begin(r);
 			continue;
 		}
-		if (r->menu || (!try_pending(r) && !try_sources(r, app->board.network_url, NULL)))
+		if (r->menu || !look(r))
 			idle(r);
 	}
 }
