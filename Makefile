@@ -60,7 +60,8 @@ UI_SRCS = \
 	recovery/ui/screen.c \
 	recovery/ui/serial.c \
 	recovery/ui/strings.c \
-	recovery/ui/words.c
+	recovery/ui/words.c \
+	recovery/ui/words_work.c
 
 # The wiring of the device program.
 MAIN_SRCS = \
@@ -113,11 +114,15 @@ UNIT_TESTS = \
 	test_pace \
 	test_package \
 	test_screen \
-	test_trust
+	test_serial \
+	test_state \
+	test_trust \
+	test_words
 UNIT_HELPER_SRCS = \
 	tests/unit/scratch.c \
 	tests/unit/support.c \
 	tests/unit/support_package.c \
+	tests/unit/support_screen.c \
 	tests/unit/support_world.c
 
 # --- Goals -----------------------------------------------------------------------------------------------------------
@@ -207,9 +212,9 @@ NATIVE_LIBS = build/native/lib/libbearssl.a build/native/lib/libzstd.a build/nat
 AARCH64_LIBS = build/aarch64/lib/libbearssl.a build/aarch64/lib/libzstd.a build/aarch64/lib/libfdt.a
 
 AARCH64_FLAGS = -Os -g -ffunction-sections -fdata-sections -fno-pie -mno-outline-atomics \
-	-fno-unwind-tables -fno-asynchronous-unwind-tables -fstack-protector-strong
+	-fno-unwind-tables -fno-asynchronous-unwind-tables -fstack-protector-strong -flto
 # A static program has no use for RELRO (nothing is relocated), which would cost a page of padding.
-AARCH64_LINK = -static -no-pie -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,norelro
+AARCH64_LINK = $(AARCH64_FLAGS) -flto=2 -static -no-pie -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,norelro
 SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
 DEVICE_SRCS = $(CORE_SRCS) $(PLATFORM_SRCS) $(UI_SRCS)

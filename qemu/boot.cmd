@@ -17,20 +17,22 @@
 # Names that start with lb_ are the script's own. U-Boot's shell looks into the environment before it looks at a
 # script's variables, so the build puts lines before this script that remove every such name from the environment.
 
-lb_order=
+# "none" and not an empty value: an assignment of nothing leaves a variable of U-Boot's shell as it was.
+lb_order=none
 lb_reason=no-slot
 if test "$BOOT_ORDER" = "A B"; then lb_order="A B"; lb_reason=no-tries-left; fi
 if test "$BOOT_ORDER" = "B A"; then lb_order="B A"; lb_reason=no-tries-left; fi
 if test "$BOOT_ORDER" = "A"; then lb_order="A"; lb_reason=no-tries-left; fi
 if test "$BOOT_ORDER" = "B"; then lb_order="B"; lb_reason=no-tries-left; fi
-if test "$BOOT_ENVIRONMENT" = "default"; then lb_order=; lb_reason=environment-damaged; fi
-if test "$BOOT_RECOVERY" = "1"; then lb_order=; lb_reason=request; fi
+if test "$BOOT_ENVIRONMENT" = "default"; then lb_order=none; lb_reason=environment-damaged; fi
+if test "$BOOT_RECOVERY" = "1"; then lb_order=none; lb_reason=request; fi
 
 # R is recovery. What stands after it is the last resort, for a device whose recovery does not verify: a slot that
 # is known to be good and has tries left.
 for lb_s in $lb_order R a b; do
 	lb_go=0
 	lb_must=0
+	lb_left=none
 	if test $lb_s = A -o $lb_s = a; then
 		lb_slot=A; lb_part=boot_a; lb_root=system_a; lb_left="$BOOT_A_LEFT"; lb_good="$BOOT_A_GOOD"
 	fi
