@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define OUT_PAUSE_MS 20
+
 size_t utf8_len(const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;
@@ -88,24 +90,30 @@ static void put_fd(struct out *out, const char *bytes, size_t len)
 {
 	struct out_fd *of = (struct out_fd *)out;
 	struct pollfd ready = {.fd = of->fd, .events = POLLOUT};
+	/* Who was stuck is only asked, not waited for. */
+	int patience_ms = of->stuck ? 0 : OUT_PATIENCE_MS;
 
 	while (len) {
-		/* Who was stuck is only asked, not waited for. */
-		int n = poll(&ready, 1, of->stuck ? 0 : OUT_PATIENCE_MS);
+		int n = poll(&ready, 1, patience_ms);
 		if (n < 0 && errno == EINTR)
 			continue;
-		of->stuck = n == 0;
 		if (n <= 0)
 			break;
 		/* In pieces: a pipe that takes something takes this much. */
 		ssize_t written = write(of->fd, bytes, len < OUT_BUFFER ? len : OUT_BUFFER);
-		if (written < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (written <= 0)
+		if (written > 0) {
+			bytes += written;
+			len -= (size_t)written;
+			patience_ms = OUT_PATIENCE_MS;
+		} else if (written == 0 || (errno != EINTR && errno != EAGAIN) ||
+			   patience_ms <= 0) {
 			break;
-		bytes += written;
-		len -= (size_t)written;
+		} else { /* a terminal may have room, and yet not enough for a line's end */
+			poll(NULL, 0, OUT_PAUSE_MS);
+			patience_ms -= OUT_PAUSE_MS;
+		}
 	}
+	of->stuck = len > 0;
 	if (len)
 		of->lost = true;
 }

@@ -311,6 +311,27 @@ static void a_stopped_terminal_does_not_hold_up(void **state)
 	close(pty->master);
 }
 
+/* Its buffer takes something, but not all of it: a write that may block would. */
+static void a_terminal_that_nobody_reads_does_not_hold_up(void **state)
+{
+	(void)state;
+	struct pty *pty = arena_alloc(sizeof(*pty));
+	struct out_fd *out = arena_alloc(sizeof(*out));
+	uint64_t start = now_ms();
+
+	assert_int_equal(openpty(&pty->master, &pty->slave, NULL, NULL, NULL), 0);
+	out_fd_open(out, pty->slave, false);
+	for (int i = 0; i < 4096; i++) {
+		out_line(&out->out, "a line of some length");
+		out_flush(&out->out);
+	}
+	check(out->lost);
+	check(now_ms() - start < OUT_PATIENCE_MS + 1500);
+	out_fd_close(out);
+	close(pty->slave);
+	close(pty->master);
+}
+
 static void a_closed_pipe_is_only_noted(void **state)
 {
 	(void)state;
@@ -343,8 +364,10 @@ int main(void)
 		TEST(the_background_leaves_the_terminal_alone),
 		TEST(a_full_pipe_loses_text_and_never_holds_up_for_long),
 		TEST(a_stopped_terminal_does_not_hold_up),
+		TEST(a_terminal_that_nobody_reads_does_not_hold_up),
 		TEST(a_closed_pipe_is_only_noted),
 	};
 
+	alarm(60); /* what waits for ever fails */
 	return RUN_ALL(tests);
 }
