@@ -1,12 +1,19 @@
 #include "ui/strings.h"
 
-#define STRING_TEXT(name, text) [STRING_##name] = text,
-static const char *const strings[STRING_COUNT] = {STRING_TABLE(STRING_TEXT)};
+#include <string.h>
+
+/* One after the other, each ended by a zero byte: pointers would take a quarter as much again. */
+#define STRING_TEXT(name, text) text "\0"
+static const char strings[] = STRING_TABLE(STRING_TEXT);
 #undef STRING_TEXT
 
 const char *string(enum string id)
 {
-	return id < STRING_COUNT ? strings[id] : "";
+	const char *s = strings;
+
+	for (unsigned i = 0; i < (unsigned)id && i < STRING_COUNT; i++)
+		s += strlen(s) + 1;
+	return s;
 }
 
 void say(struct text *t, enum string id)
