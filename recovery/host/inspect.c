@@ -149,33 +149,51 @@ static enum status inspect(struct inspected *inspected, bool json, struct proble
 	return problem->status;
 }
 
-static enum status run(char **words, struct problem *problem)
+struct words {
+	const char *path;
+	const char **keys;
+	size_t key_count;
+	bool json;
+};
+
+static enum status read_words(struct words *words, char **next, struct problem *problem)
 {
-	struct options options = {.verb = "inspect", .specs = specs, .next = words};
-	const char **keys = NULL;
-	size_t count = 0;
-	bool json = false;
+	struct options options = {.verb = "inspect", .specs = specs, .next = next};
 	int id;
-	struct inspected *inspected = memory_get(sizeof(*inspected));
 
 	while ((id = options_next(&options, problem)) != OPTION_END) {
 		if (id == OPTION_WRONG)
 			return problem->status;
 		if (id == KEY) {
-			keys = memory_resize(keys, (count + 1) * sizeof(*keys));
-			keys[count++] = options.value;
+			words->keys = memory_resize(words->keys,
+						    (words->key_count + 1) * sizeof(*words->keys));
+			words->keys[words->key_count++] = options.value;
 		} else if (id == JSON) {
-			json = true;
-		} else if (options_only_one(&options, &inspected->path, problem) != STATUS_OK) {
+			words->json = true;
+		} else if (options_only_one(&options, &words->path, problem) != STATUS_OK) {
 			return problem->status;
 		}
 	}
-	if (!inspected->path)
+	if (!words->path)
 		return problem_set(problem, STATUS_USAGE, "PACKAGE",
 				   "is missing. See `lifeboat-pack inspect --help`.");
-	if (keys_load_trust(&inspected->trust, keys, count, problem) == STATUS_OK)
-		inspect(inspected, json, problem);
-	free(inspected);
+	return STATUS_OK;
+}
+
+static enum status run(char **next, struct problem *problem)
+{
+	struct words words = {.path = NULL};
+
+	if (read_words(&words, next, problem) == STATUS_OK) {
+		struct inspected *inspected = memory_get(sizeof(*inspected));
+		inspected->path = words.path;
+		if (keys_load_trust(&inspected->trust, words.keys, words.key_count, problem) ==
+		    STATUS_OK)
+			inspect(inspected, words.json, problem);
+		keys_free_trust(&inspected->trust);
+		free(inspected);
+	}
+	free(words.keys);
 	return problem->status;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "keys_engine.h"
 #include "text.h"
 
 #define PASS_MIN 4
@@ -47,17 +48,29 @@ static bool coordinate(EVP_PKEY *pkey, const char *which, uint8_t to[32])
 	return ok;
 }
 
+static bool coordinates(EVP_PKEY *pkey, uint8_t point[65])
+{
+	point[0] = 4; /* uncompressed: SEC 1 section 2.3.3 */
+	return coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_X, point + 1) &&
+	       coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, point + 33);
+}
+
 static bool point_of(EVP_PKEY *pkey, uint8_t point[65])
 {
-	size_t len = 0;
-	point[0] = 4; /* uncompressed: SEC 1 section 2.3.3 */
-	if (coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_X, point + 1) &&
-	    coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, point + 33))
+	unsigned char *der = NULL;
+
+	if (coordinates(pkey, point))
 		return true;
-	/* Providers for HSMs may know the encoded form only. */
-	return EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, point, 65,
-					       &len) == 1 &&
-	       len == 65 && point[0] == 4;
+	/* A key in a token may not know its coordinates, but can be asked for its public half as a
+	 * whole. */
+	int len = i2d_PUBKEY(pkey, &der);
+	const unsigned char *at = der;
+	EVP_PKEY *public = len > 0 ? d2i_PUBKEY(NULL, &at, len) : NULL;
+	bool ok = public && coordinates(public, point);
+	EVP_PKEY_free(public);
+	OPENSSL_free(der);
+	ERR_clear_error();
+	return ok;
 }
 
 enum status keys_public_of(struct trust_key *key, EVP_PKEY *pkey, const char *object,
@@ -235,6 +248,14 @@ enum status keys_load_trust(struct trust *trust, const char *const *paths, size_
 	return STATUS_OK;
 }
 
+void keys_free_trust(struct trust *trust)
+{
+	for (size_t i = 0; i < trust->count; i++)
+		free((char *)trust->keys[i].name); /* const for core; made by name_of */
+	free((struct trust_key *)trust->keys);
+	*trust = (struct trust){.keys = NULL};
+}
+
 /* --- private keys --- */
 
 enum status keys_load_pass(const char *path, char **pass, struct problem *problem)
@@ -330,44 +351,61 @@ static bool is_uri(const char *name)
 	return len > 1 && name[len] == ':' && stat(name, &at) != 0;
 }
 
+/* The first private key that a provider finds at an address. *known: there is one that knows such
+ * addresses. */
+static EVP_PKEY *load_from_provider(const char *uri, UI_METHOD *ui, struct asking *asking,
+				    bool *known)
+{
+	EVP_PKEY *pkey = NULL;
+	OSSL_STORE_CTX *store = OSSL_STORE_open(uri, ui, asking, NULL, NULL);
+
+	*known = store != NULL;
+	if (!store)
+		return NULL;
+	OSSL_STORE_expect(store, OSSL_STORE_INFO_PKEY);
+	while (!pkey && !OSSL_STORE_eof(store)) {
+		OSSL_STORE_INFO *info = OSSL_STORE_load(store);
+		if (info)
+			pkey = OSSL_STORE_INFO_get1_PKEY(info);
+		else if (OSSL_STORE_error(store))
+			break;
+		OSSL_STORE_INFO_free(info);
+	}
+	OSSL_STORE_close(store);
+	return pkey;
+}
+
 static enum status load_stored_private(EVP_PKEY **pkey, const char *uri, struct asking *asking,
 				       struct problem *problem)
 {
 	UI_METHOD *ui = UI_UTIL_wrap_read_pem_callback(give_pass, 0);
-	OSSL_STORE_CTX *store = OSSL_STORE_open(uri, ui, asking, NULL, NULL);
+	bool provider, engine = false;
 
-	if (!store) {
+	*pkey = load_from_provider(uri, ui, asking, &provider);
+	if (!*pkey && !provider)
+		*pkey = keys_engine_load(uri, ui, asking, &engine);
+	if (!*pkey && !provider && !engine)
 		problem_set(problem, STATUS_USAGE, uri,
-			    "cannot be opened: no OpenSSL provider on this machine knows this kind "
-			    "of address. Install one (for pkcs11: pkcs11-provider), and name it in "
-			    "openssl.cnf.");
-	} else {
-		OSSL_STORE_expect(store, OSSL_STORE_INFO_PKEY);
-		while (!*pkey && !OSSL_STORE_eof(store)) {
-			OSSL_STORE_INFO *info = OSSL_STORE_load(store);
-			if (info)
-				*pkey = OSSL_STORE_INFO_get1_PKEY(info);
-			else if (OSSL_STORE_error(store))
-				break;
-			OSSL_STORE_INFO_free(info);
-		}
-		OSSL_STORE_close(store);
-		if (!*pkey)
-			problem_set(problem, STATUS_DOWNLOAD_FAILED, uri,
-				    "gives no private key. Check the address, the PIN and that "
-				    "the token is plugged in.");
-	}
+			    "cannot be opened: no OpenSSL provider or engine on this machine knows "
+			    "this kind of address. Install one (for pkcs11: pkcs11-provider, or "
+			    "libengine-pkcs11-openssl).");
+	else if (!*pkey)
+		problem_set(problem, STATUS_DOWNLOAD_FAILED, uri,
+			    "gives no private key. Check the address, the PIN and that the token "
+			    "is plugged in.");
 	UI_destroy_method(ui);
 	ERR_clear_error();
 	return problem->status;
 }
 
+/* A token's key may come with a number that stands for it and is not it. */
 static void extract(struct private_key *key)
 {
 	BIGNUM *number = NULL;
 	if (EVP_PKEY_get_bn_param(key->pkey, OSSL_PKEY_PARAM_PRIV_KEY, &number) == 1)
 		key->extractable = BN_bn2binpad(number, key->scalar, sizeof(key->scalar)) ==
-				   sizeof(key->scalar);
+					   sizeof(key->scalar) &&
+				   keys_scalar_fits(key);
 	BN_clear_free(number);
 	ERR_clear_error();
 }

@@ -37,9 +37,11 @@ void keys_free_private(struct private_key *key);
 /* key->name is new memory: the file's name without folders and without ".pub". */
 enum status keys_load_public(struct trust_key *key, const char *path, struct problem *problem);
 
-/* A trust store of public key files; refuses a key that comes twice. trust->keys is new memory. */
+/* A trust store of public key files; refuses a key that comes twice. It is to be freed after a
+ * failure too. */
 enum status keys_load_trust(struct trust *trust, const char *const *paths, size_t count,
 			    struct problem *problem);
+void keys_free_trust(struct trust *trust);
 
 /* The public half of a key that is P-256; says what it is otherwise. object: for the sentence. */
 enum status keys_public_of(struct trust_key *key, EVP_PKEY *pkey, const char *object,
@@ -59,6 +61,9 @@ bool keys_ask_pass(const char *name, bool twice, char **pass);
  */
 enum status keys_sign(const struct private_key *key, const uint8_t *head, size_t head_len,
 		      uint8_t *signature, size_t *len, struct problem *problem);
+
+/* True when the scalar is the number of the public half. */
+bool keys_scalar_fits(const struct private_key *key);
 
 /* Lower-case hexadecimal and a zero byte. */
 void keys_id_text(const uint8_t id[HASH_LEN], char text[2 * HASH_LEN + 1]);

@@ -4,14 +4,29 @@
 #include <openssl/err.h>
 #include <string.h>
 
+/* BearSSL takes the number through a pointer that is not const: scalar is a copy, for the caller to
+ * clear. */
+static br_ec_private_key private_half(const struct private_key *key, uint8_t scalar[32])
+{
+	memcpy(scalar, key->scalar, 32);
+	return (br_ec_private_key){.curve = BR_EC_secp256r1, .x = scalar, .xlen = 32};
+}
+
+bool keys_scalar_fits(const struct private_key *key)
+{
+	uint8_t scalar[32], point[BR_EC_KBUF_PUB_MAX_SIZE];
+	br_ec_private_key private = private_half(key, scalar);
+	size_t len = br_ec_compute_pub(&br_ec_p256_m31, NULL, point, &private);
+	OPENSSL_cleanse(scalar, sizeof(scalar));
+	return len == sizeof(key->public.point) && memcmp(point, key->public.point, len) == 0;
+}
+
 /* RFC 6979: OpenSSL 3.0 has no deterministic nonce, BearSSL has no other. */
 static size_t sign_deterministic(const struct private_key *key, const uint8_t hash[HASH_LEN],
 				 uint8_t *signature)
 {
-	uint8_t scalar[sizeof(key->scalar)];
-	br_ec_private_key private = {.curve = BR_EC_secp256r1, .x = scalar, .xlen = sizeof(scalar)};
-
-	memcpy(scalar, key->scalar, sizeof(scalar));
+	uint8_t scalar[32];
+	br_ec_private_key private = private_half(key, scalar);
 	size_t len = br_ecdsa_i31_sign_asn1(&br_ec_p256_m31, &br_sha256_vtable, hash, &private,
 					    signature);
 	OPENSSL_cleanse(scalar, sizeof(scalar));
@@ -23,8 +38,7 @@ static size_t sign_elsewhere(const struct private_key *key, const uint8_t *head,
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	size_t len = KEYS_SIGNATURE_MAX;
-	bool ok = ctx &&
-		  EVP_DigestSignInit_ex(ctx, NULL, "SHA256", NULL, NULL, key->pkey, NULL) == 1 &&
+	bool ok = ctx && EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key->pkey) == 1 &&
 		  EVP_DigestSignUpdate(ctx, PACKAGE_DOMAIN, sizeof(PACKAGE_DOMAIN)) == 1 &&
 		  EVP_DigestSignUpdate(ctx, head, head_len) == 1 &&
 		  EVP_DigestSignFinal(ctx, signature, &len) == 1;

@@ -102,9 +102,11 @@ static enum status run(char **words, struct problem *problem)
 		return problem_set(problem, STATUS_USAGE, "PUBLIC-KEY",
 				   "is missing. A device without a key trusts no package; "
 				   "see `lifeboat-pack trust --help`.");
-	if (keys_load_trust(&trust, paths, count, problem) != STATUS_OK)
-		return problem->status;
-	return write_source(&trust, output, problem);
+	if (keys_load_trust(&trust, paths, count, problem) == STATUS_OK)
+		write_source(&trust, output, problem);
+	keys_free_trust(&trust);
+	free(paths);
+	return problem->status;
 }
 
 const struct verb verb_trust = {

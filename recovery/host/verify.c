@@ -70,38 +70,53 @@ static enum status verify(const char *path, const struct trust *trust, bool quie
 	return problem->status;
 }
 
-static enum status run(char **words, struct problem *problem)
+struct words {
+	const char *path;
+	const char **keys;
+	size_t key_count;
+	bool quiet;
+};
+
+static enum status read_words(struct words *words, char **next, struct problem *problem)
 {
-	struct options options = {.verb = "verify", .specs = specs, .next = words};
-	const char **keys = NULL;
-	const char *path = NULL;
-	size_t count = 0;
-	bool quiet = false;
-	struct trust trust;
+	struct options options = {.verb = "verify", .specs = specs, .next = next};
 	int id;
 
 	while ((id = options_next(&options, problem)) != OPTION_END) {
 		if (id == OPTION_WRONG)
 			return problem->status;
 		if (id == KEY) {
-			keys = memory_resize(keys, (count + 1) * sizeof(*keys));
-			keys[count++] = options.value;
+			words->keys = memory_resize(words->keys,
+						    (words->key_count + 1) * sizeof(*words->keys));
+			words->keys[words->key_count++] = options.value;
 		} else if (id == QUIET) {
-			quiet = true;
-		} else if (options_only_one(&options, &path, problem) != STATUS_OK) {
+			words->quiet = true;
+		} else if (options_only_one(&options, &words->path, problem) != STATUS_OK) {
 			return problem->status;
 		}
 	}
-	if (!path)
+	if (!words->path)
 		return problem_set(problem, STATUS_USAGE, "PACKAGE",
 				   "is missing. See `lifeboat-pack verify --help`.");
-	if (!count)
+	if (!words->key_count)
 		return problem_set(problem, STATUS_USAGE, "--key",
 				   "is missing. Name a public key that the devices trust; "
 				   "to look into a package without trust, use `inspect`.");
-	if (keys_load_trust(&trust, keys, count, problem) != STATUS_OK)
-		return problem->status;
-	return verify(path, &trust, quiet, problem);
+	return STATUS_OK;
+}
+
+static enum status run(char **next, struct problem *problem)
+{
+	struct words words = {.path = NULL};
+
+	if (read_words(&words, next, problem) == STATUS_OK) {
+		struct trust trust;
+		if (keys_load_trust(&trust, words.keys, words.key_count, problem) == STATUS_OK)
+			verify(words.path, &trust, words.quiet, problem);
+		keys_free_trust(&trust);
+	}
+	free(words.keys);
+	return problem->status;
 }
 
 const struct verb verb_verify = {

@@ -12,6 +12,7 @@ import signal
 import stat
 import struct
 import subprocess
+import termios
 import time
 
 import pytest
@@ -400,7 +401,12 @@ def typing(folder, words, answers):
         if not part:
             break
         shown += part
-        if part.rstrip().endswith(b":") and answers:
+        if shown.rstrip().endswith(b":") and answers:
+            # A person is slower than the program, which turns the echo off after its question.
+            deadline = time.monotonic() + 10
+            while termios.tcgetattr(terminal)[3] & termios.ECHO:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
             os.write(terminal, answers.pop(0).encode() + b"\n")
     os.close(terminal)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
@@ -559,6 +565,38 @@ def test_sign_refuses_what_does_not_parse(tmp_path, package, key):
     refused(20, r"\(code 2013\)", "verify", "--key", key.pub, bad)
 
 
+@pytest.fixture
+def token(tmp_path, monkeypatch):
+    """A PKCS #11 token (in software) that holds a key which cannot be read. Returns the key's public half."""
+    folder = tmp_path / "token"
+    folder.mkdir()
+    (folder / "conf").write_text(f"directories.tokendir = {folder}\n")
+    monkeypatch.setenv("SOFTHSM2_CONF", str(folder / "conf"))
+    monkeypatch.setenv("PKCS11_MODULE_PATH", "/usr/lib/softhsm/libsofthsm2.so")
+    key = keygen(folder, "imported")
+    for words in (["--init-token", "--free", "--label", "release", "--so-pin", "1234", "--pin", "5678"],
+                  ["--import", key.key, "--token", "release", "--label", "packages", "--id", "a1", "--pin", "5678"]):
+        subprocess.run(["softhsm2-util", *words], check=True, capture_output=True)
+    key.key.unlink()
+    (folder / "pin").write_text("5678\n")
+    (folder / "wrong-pin").write_text("9999\n")
+    return key
+
+
+def test_token(tmp_path, image, token):
+    boat = build(tmp_path / "p.boat", {"x": image})
+    address = "pkcs11:token=release;object=packages"
+    for address_, pin in ((address, "wrong-pin"), ("pkcs11:token=release;object=other", "pin")):
+        done = pack("sign", "--key", address_, "--pass-file", tmp_path / "token" / pin, boat, status=10)
+        assert f"lifeboat-pack: {address_}: gives no private key. Check the address, the PIN" in done.stderr
+    assert Package.load(boat).signatures == []
+    pack("sign", "--key", address, "--pass-file", tmp_path / "token/pin", boat)
+    pack("verify", "--key", token.pub, boat)
+    pack("build", "-q", "-o", boat, "--product", "p", "--version", "1", "--release", 1, "--image", f"x={image}", "--key",
+         address, "--pass-file", tmp_path / "token/pin")
+    pack("verify", "--key", token.pub, boat)
+
+
 # --- trust ------------------------------------------------------------------------------------------------------------
 
 def test_trust(tmp_path, keys):
@@ -641,7 +679,7 @@ AS_PRIVATE = {
     "certificate": (2, "is a certificate"), "der.key": (2, "looks like DER"), "empty": (2, "is empty"),
     "text": (2, "holds no key in PEM"), "cut.key": (2, "no key in PEM|damaged"),
     "folder": (10, "cannot be read: Is a directory"), "missing": (10, "cannot be read: No such file"),
-    "pkcs11:token=x;object=y": (2, "no OpenSSL provider .*pkcs11-provider"),
+    "vault:x/y": (2, "no OpenSSL provider or engine .*pkcs11-provider"),
 }
 
 
@@ -1032,12 +1070,12 @@ def test_full_standard_output(package):
 
 def test_progress(tmp_path):
     """On a terminal long work shows itself, and the line goes at the end."""
-    (tmp_path / "image").write_bytes(mixture(12 << 20, 3))
+    (tmp_path / "image").write_bytes(mixture(48 << 20, 3))
     done = subprocess.run(["script", "-qec", f"{packing.PACK} build -o p.boat --product p --version 1 --release 1 "
                            "--level 22 --chunk-size 1M --image x=image", "/dev/null"], cwd=tmp_path,
                           stdin=subprocess.DEVNULL, capture_output=True)
     assert done.returncode == 0
-    assert re.search(rb"\rpacking \d+ of 12 MiB \(\d+%\)", done.stdout)
+    assert re.search(rb"\rpacking \d+ of 48 MiB \(\d+%\)", done.stdout)
     assert b"\r\x1b[Kp.boat: " in done.stdout
 
 
@@ -1072,11 +1110,13 @@ def test_manual_examples(tmp_path):
     shutil.copy(HOST / "example.dts", tmp_path)
     (tmp_path / "boot.itb").write_bytes(mixture(9000, 1))
     (tmp_path / "system.img").write_bytes(mixture(SIZE, 2))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/lifeboat-pack").symlink_to(packing.PACK)
     blocks = re.findall(r"\.EX\n(.*?)\.EE\n", manual(), re.S)
     lines = [line[2:].replace("\\e", "\\") for block in blocks for line in block.splitlines()]
     assert len(blocks) == 5 and all(line.startswith("$ ") for block in blocks for line in block.splitlines())
     done = subprocess.run(["bash", "-euo", "pipefail", "-c", "\n".join(lines)], cwd=tmp_path, capture_output=True,
-                          text=True, env=dict(os.environ, PATH=f"{packing.PACK.parent}:{os.environ['PATH']}"))
+                          text=True, env=dict(os.environ, PATH=f"{tmp_path}/bin:{os.environ['PATH']}"))
     assert done.returncode == 0, done.stderr
     assert "Verified OK" in done.stdout
     assert inspect(tmp_path / "server.boat")["release"] == 8
