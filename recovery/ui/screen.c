@@ -85,10 +85,9 @@ static void set_sources(struct screen *screen, const struct board *board)
 	text_copy(screen->network_url, sizeof(screen->network_url), board->network_url);
 }
 
-void screen_device(struct screen *screen, const struct board *board, const struct flags *flags,
-		   const struct state_record *record, const struct journal *pending, int running)
+static void set_slots(struct screen *screen, const struct board *board, const struct flags *flags,
+		      const struct state_record *record, int running)
 {
-	text_copy(screen->product, sizeof(screen->product), board->product);
 	screen->slot_count = board->slot_count;
 	memset(screen->slots, 0, sizeof(screen->slots));
 	for (size_t i = 0; i < board->slot_count; i++)
@@ -97,6 +96,19 @@ void screen_device(struct screen *screen, const struct board *board, const struc
 		screen->slots[running].running = true;
 	if (flags && first_slot(flags) >= 0)
 		screen->slots[first_slot(flags)].first = true;
+}
+
+void screen_device(struct screen *screen, const struct board *board, const struct flags *flags,
+		   const struct state_record *record, const struct journal *pending, int running)
+{
+	struct screen_slot before[BOARD_SLOTS_MAX];
+	bool same = screen->known && screen->flags_damaged == !flags &&
+		    screen->pending == (pending && pending->version[0]);
+
+	memcpy(before, screen->slots, sizeof(before));
+	screen->known = true;
+	text_copy(screen->product, sizeof(screen->product), board->product);
+	set_slots(screen, board, flags, record, running);
 	screen->flags_damaged = !flags;
 	screen->pending = pending && pending->version[0];
 	if (screen->pending) {
@@ -105,7 +117,8 @@ void screen_device(struct screen *screen, const struct board *board, const struc
 		text_copy(screen->pending_origin, sizeof(screen->pending_origin), pending->origin);
 	}
 	set_sources(screen, board);
-	show(screen, CHANGE_DEVICE);
+	if (!same || memcmp(before, screen->slots, sizeof(before)) != 0)
+		show(screen, CHANGE_DEVICE);
 }
 
 void screen_reason(struct screen *screen, const char *reason, const struct result *trial)
@@ -284,6 +297,8 @@ void screen_progress(struct screen *screen, const struct progress *progress)
 {
 	bool new_step = !screen->pace.begun || screen->progress.step != progress->step;
 
+	if (!screen->working)
+		return;
 	screen->progress = *progress;
 	text_copy(screen->role, sizeof(screen->role), progress->role ? progress->role : "");
 	screen->progress.role = screen->role;

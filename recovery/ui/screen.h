@@ -140,6 +140,7 @@ struct screen {
 	bool recovery;	  /* else: an install in the running system */
 	bool development; /* a development build: says so */
 
+	bool known; /* the board: what follows */
 	char product[BOARD_TEXT_SIZE];
 	size_t slot_count;
 	struct screen_slot slots[BOARD_SLOTS_MAX];
@@ -204,8 +205,8 @@ void screen_close(struct screen *screen);
 
 /*
  * Who this is. flags: NULL when the store is damaged. record: NULL when there is no state
- * partition. journal: NULL, or that of a pending install. running: slot index, -1: recovery.
- * Everything is copied.
+ * partition. pending: NULL, or the journal of an interrupted install. running: slot index, -1:
+ * recovery. Everything is copied. The same again shows nothing.
  */
 void screen_device(struct screen *screen, const struct board *board, const struct flags *flags,
 		   const struct state_record *record, const struct journal *pending, int running);
@@ -242,6 +243,7 @@ int screen_timeout_ms(const struct screen *screen);	 /* -1: for ever */
 /* The work begins. again: the same package as before, after an interruption: percent does not go
  * back. */
 void screen_work(struct screen *screen, enum work work, bool again);
+/* Outside of the work (a plan reports steps too) nothing is shown. */
 void screen_progress(struct screen *screen, const struct progress *progress);
 
 /*

@@ -65,13 +65,10 @@ static void show_title(struct serial *s, const struct screen *screen)
 
 static void show_device(struct serial *s, const struct screen *screen)
 {
-	bool first = !s->titled;
-
-	if (first)
-		show_title(s, screen);
 	gap(s);
-	if (first)
+	if (!s->named)
 		report_row(&s->out.out, string(STRING_LABEL_DEVICE), screen->product);
+	s->named = true;
 	report_slots(&s->out.out, screen);
 }
 
@@ -80,7 +77,10 @@ static void show_reason(struct serial *s, const struct screen *screen)
 	char buffer[WORDS_SIZE];
 	struct text t = TEXT_IN(buffer);
 
-	end_drawn(s);
+	if (screen->known)
+		end_drawn(s);
+	else
+		gap(s);
 	words_reason(&t, screen->reason);
 	report_row(&s->out.out, string(STRING_LABEL_REASON), buffer);
 	if (screen->settled) {
@@ -248,8 +248,10 @@ static void show_leave(struct serial *s, const struct screen *screen)
 /* Everything that a person who has just come needs to know. */
 static void show_all(struct serial *s, const struct screen *screen)
 {
-	s->titled = false;
-	show_device(s, screen);
+	show_title(s, screen);
+	s->named = false;
+	if (screen->known)
+		show_device(s, screen);
 	if (screen->recovery)
 		show_reason(s, screen);
 	if (screen->working) {
@@ -276,6 +278,8 @@ static void show(struct skin *skin, const struct screen *screen, enum screen_cha
 	struct serial *s = (struct serial *)skin;
 	struct out *out = &s->out.out;
 
+	if (!s->titled && change != CHANGE_ALL && (screen->recovery || change == CHANGE_DEVICE))
+		show_title(s, screen);
 	switch (change) {
 	case CHANGE_ALL:
 		show_all(s, screen);

@@ -25,6 +25,7 @@ struct serial {
 	struct keys keys;
 	bool redraw;	      /* the terminal knows '\r' */
 	bool titled;	      /* the title was shown */
+	bool named;	      /* the product too */
 	bool asked;	      /* something can be chosen now */
 	size_t drawn;	      /* columns of the line that may be drawn again; 0: none */
 	unsigned percent;     /* last shown */

@@ -30,7 +30,8 @@
 		       "Not for products.")                                                        \
 	X(VERSION, "version %1 (release %2)")                                                      \
 	X(VERSION_START, "Version %1 (release %2)")                                                \
-	X(SLOT_EMPTY, "empty, or unknown what is in it")                                           \
+	X(SLOT_EMPTY, "empty or incomplete")                                                       \
+	X(SLOT_UNKNOWN, "version unknown")                                                         \
 	X(SLOT_RUNNING, ", running")                                                               \
 	X(SLOT_CONFIRMED, ", confirmed")                                                           \
 	X(SLOT_TRIAL, ", on trial")                                                                \

@@ -82,7 +82,7 @@ void words_slot(struct text *t, const struct screen_slot *slot)
 	if (slot->known)
 		words_version(t, STRING_VERSION, slot->version, slot->release);
 	else
-		say(t, STRING_SLOT_EMPTY);
+		say(t, slot->flags && !slot->in_order ? STRING_SLOT_EMPTY : STRING_SLOT_UNKNOWN);
 	if (slot->running)
 		say(t, STRING_SLOT_RUNNING);
 	if (!slot->flags)

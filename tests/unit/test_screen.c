@@ -21,7 +21,7 @@ static void an_install_from_a_stick_reads_well_in_a_log(void **state)
 			    "\n"
 			    "Device      lifeboat,reference\n"
 			    "Slot A      version 1.0 (release 1), confirmed, starts next\n"
-			    "Slot B      empty, or unknown what is in it\n"
+			    "Slot B      empty or incomplete\n"
 			    "Why         Recovery was asked for.\n"
 			    "\n"
 			    "Waiting for a package: plug in a stick or card that holds one.\n");
@@ -130,7 +130,7 @@ static void a_single_slot_goes_on_after_a_power_cut(void **state)
 		"=================\n"
 		"\n"
 		"Device      lifeboat,reference\n"
-		"Slot A      empty, or unknown what is in it\n"
+		"Slot A      empty or incomplete\n"
 		"Unfinished  The install of version 2.0 was interrupted. It goes on by itself as\n"
 		"            soon as its package is there again: sda1: update.boat\n"
 		"Why         The boot loader started recovery and gave no reason.\n"
@@ -194,6 +194,7 @@ static void what_holds_after_a_failure_is_said_truly(void **state)
 	is_seen(s, "Next        Nothing on the device was changed.\n");
 
 	/* A second attempt on a target that the first one had touched. */
+	screen_work(&s->screen, WORK_INSTALL, false);
 	step(s, STEP_MARK);
 	screen_result(&s->screen, &result);
 	seen(s);
@@ -210,6 +211,57 @@ static void what_holds_after_a_failure_is_said_truly(void **state)
 	is_seen(single, "Slot A is not complete. Recovery starts until an install succeeds.");
 	end_session(s);
 	end_session(single);
+}
+
+static void what_did_not_change_is_not_shown_again(void **state)
+{
+	(void)state;
+	struct session *s = new_session(2);
+
+	show_device(s);
+	seen(s);
+	show_device(s);
+	step(s, STEP_CHECK); /* of a plan: the work has not begun */
+	assert_string_equal(seen(s), "");
+	s->flags.slot[0].tries = 0;
+	show_device(s);
+	assert_string_equal(seen(s),
+			    "\n"
+			    "Slot A      version 1.0 (release 1), confirmed, no tries left\n"
+			    "Slot B      empty or incomplete\n");
+	screen_device(&s->screen, &s->board, NULL, &s->record, NULL, -1);
+	assert_string_equal(
+		seen(s),
+		"\n"
+		"Slot A      version 1.0 (release 1)\n"
+		"Slot B      version unknown\n"
+		"            The boot flags are damaged in both copies, so no system is started.\n"
+		"            An install writes them anew.\n");
+	end_session(s);
+}
+
+/* No board tree, no disk: the screen still says what it is and what is wrong. */
+static void a_device_that_cannot_be_opened_is_still_told_about(void **state)
+{
+	(void)state;
+	struct session *s = new_session(2);
+	struct result result = result_of(DETAIL_DISK_NOT_FOUND, "partition state", RESULT_NO_SLOT);
+
+	screen_reason(&s->screen, "request", NULL);
+	screen_result(&s->screen, &result);
+	assert_string_equal(seen(s), "\n"
+				     "Lifeboat recovery\n"
+				     "=================\n"
+				     "\n"
+				     "Why         Recovery was asked for.\n"
+				     "\n"
+				     "Result      install_failed (30), code 3003 DISK_NOT_FOUND\n"
+				     "            partition state: is on no disk of this device.\n"
+				     "What to do  Check the partition labels and the board tree.\n"
+				     "Next        Nothing on the device was changed.\n");
+	screen_again(&s->screen);
+	is_seen(s, "partition state: is on no disk of this device.");
+	end_session(s);
 }
 
 static void a_stick_that_is_pulled_out_is_asked_back(void **state)
@@ -288,6 +340,8 @@ int main(void)
 		TEST(a_single_slot_goes_on_after_a_power_cut),
 		TEST(a_fault_says_what_is_wrong_what_to_do_and_what_holds),
 		TEST(what_holds_after_a_failure_is_said_truly),
+		TEST(what_did_not_change_is_not_shown_again),
+		TEST(a_device_that_cannot_be_opened_is_still_told_about),
 		TEST(a_stick_that_is_pulled_out_is_asked_back),
 		TEST(slow_work_still_shows_life_every_ten_seconds),
 		TEST(stored_results_make_a_table),
