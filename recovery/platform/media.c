@@ -108,7 +108,7 @@ static bool add(struct listing *l, const char *disk, const char *name, bool usb,
 		return false;
 	medium->size = sectors * 512;
 	medium->usb = usb;
-	snprintf(medium->node, sizeof(medium->node), "%.14s/%.64s", l->dev, name);
+	snprintf(medium->node, sizeof(medium->node), "%.60s/%.64s", l->dev, name);
 	fd = open(medium->node, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	medium->kind = fd < 0 ? MEDIA_UNREADABLE : media_probe(fd, 0);
 	if (fd >= 0)

@@ -28,7 +28,7 @@ struct medium {
 	enum media_kind kind;
 	bool usb;
 	uint64_t size;	/* bytes */
-	char node[80];	/* "/dev/sda1" */
+	char node[128]; /* "/dev/sda1" */
 	char title[96]; /* for people: "USB stick sda1 (Vendor Model, 7.5 GiB)" */
 };
 
