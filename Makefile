@@ -112,10 +112,12 @@ UNIT_TESTS = \
 	test_keys \
 	test_manifest \
 	test_pace \
+	test_media \
 	test_package \
 	test_screen \
 	test_serial \
 	test_state \
+	test_system \
 	test_trust \
 	test_words
 UNIT_HELPER_SRCS = \
@@ -212,9 +214,10 @@ NATIVE_LIBS = build/native/lib/libbearssl.a build/native/lib/libzstd.a build/nat
 AARCH64_LIBS = build/aarch64/lib/libbearssl.a build/aarch64/lib/libzstd.a build/aarch64/lib/libfdt.a
 
 AARCH64_FLAGS = -Os -g -ffunction-sections -fdata-sections -fno-pie -mno-outline-atomics \
-	-fno-unwind-tables -fno-asynchronous-unwind-tables -fstack-protector-strong -flto
-# A static program has no use for RELRO (nothing is relocated), which would cost a page of padding.
-AARCH64_LINK = $(AARCH64_FLAGS) -flto=2 -static -no-pie -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,norelro
+	-fno-unwind-tables -fno-asynchronous-unwind-tables -fstack-protector-strong -flto=auto
+# Pages of 4 KiB, and no RELRO (nothing in a static program is relocated): both only cost padding here.
+AARCH64_LINK = $(AARCH64_FLAGS) -static -no-pie -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,norelro \
+	-Wl,-z,max-page-size=4096 -Wl,-z,noseparate-code
 SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
 DEVICE_SRCS = $(CORE_SRCS) $(PLATFORM_SRCS) $(UI_SRCS)
@@ -275,7 +278,7 @@ build/host/lifeboat-pack: $(call objects,host,$(HOST_SRCS)) build/host/libdevice
 
 build/aarch64/lifeboat: $(call objects,aarch64,$(DEVICE_SRCS) $(MAIN_SRCS)) build/aarch64/obj/keys.o build/aarch64/done
 	$(call say,LINK,$@)
-	$(Q)build/aarch64/bin/cc -static -no-pie -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -Wl,-z,noseparate-code -o $@ $(filter %.o,$^) $(AARCH64_LIBS)
+	$(Q)build/aarch64/bin/cc $(AARCH64_LINK) -o $@ $(filter %.o,$^) $(AARCH64_LIBS)
 
 build/aarch64/lifeboat.stripped: build/aarch64/lifeboat
 	$(Q)aarch64-linux-gnu-strip -o $@ $<
@@ -301,7 +304,8 @@ keys/development.pub: | build/host/lifeboat-pack
 	$(call say,KEY,keys/development.key)
 	$(Q)build/host/lifeboat-pack keygen keys/development
 
-build/keys.c: $(PUBLIC_KEYS) build/host/lifeboat-pack
+# Not anew with each change of the packer: only what writes this file counts.
+build/keys.c: $(PUBLIC_KEYS) recovery/host/trust_source.c | build/host/lifeboat-pack
 	$(call say,TRUST,$(PUBLIC_KEYS))
 	$(Q)build/host/lifeboat-pack trust $(PUBLIC_KEYS) >$@
 

@@ -33,6 +33,7 @@ for lb_s in $lb_order R a b; do
 	lb_go=0
 	lb_must=0
 	lb_left=none
+	lb_good=none
 	if test $lb_s = A -o $lb_s = a; then
 		lb_slot=A; lb_part=boot_a; lb_root=system_a; lb_left="$BOOT_A_LEFT"; lb_good="$BOOT_A_GOOD"
 	fi
