@@ -79,6 +79,20 @@ static enum detail known_only(const struct reader *r, const char *const *names, 
 	return DETAIL_OK;
 }
 
+static enum detail known_nodes(const struct reader *r)
+{
+	int node;
+
+	fdt_for_each_subnode(node, r->fdt, r->node)
+	{
+		const char *name = fdt_get_name(r->fdt, node, NULL);
+		if (!name ||
+		    (strcmp(name, "slots") && strcmp(name, "flag-store") && strncmp(name, "x-", 2)))
+			return invalid(r, name ? name : "(node)");
+	}
+	return DETAIL_OK;
+}
+
 static bool label_is_taken(const struct board *board, const char *label)
 {
 	for (size_t s = 0; s < board->slot_count; s++)
@@ -86,6 +100,18 @@ static bool label_is_taken(const struct board *board, const char *label)
 			if (!strcmp(board->slots[s].parts[p].label, label))
 				return true;
 	return !strcmp(label, board->state_label) || !strcmp(label, board->recovery_label);
+}
+
+/* As FORMAT.md 1.4 has it: a role that no package can have would make every package incomplete. */
+static bool role_is_clean(const char *s)
+{
+	size_t n = 0;
+
+	for (; s[n]; n++)
+		if (!(s[n] >= 'a' && s[n] <= 'z') && !(s[n] >= '0' && s[n] <= '9') && s[n] != '-' &&
+		    s[n] != '_')
+			return false;
+	return n > 0 && n < MANIFEST_ROLE_SIZE;
 }
 
 static enum detail load_slot(struct board *board, const struct reader *r, const char *name)
@@ -110,8 +136,8 @@ static enum detail load_slot(struct board *board, const struct reader *r, const 
 			return invalid(r, name);
 		if (!strncmp(role, "x-", 2))
 			continue;
-		if (slot->part_count == BOARD_ROLES_MAX || strlen(role) >= sizeof(part->role) ||
-		    len < 2 || (size_t)len > sizeof(part->label) ||
+		if (slot->part_count == BOARD_ROLES_MAX || !role_is_clean(role) || len < 2 ||
+		    (size_t)len > sizeof(part->label) ||
 		    memchr(label, 0, (size_t)len) != label + len - 1 || board_part(slot, role))
 			return invalid(r, role);
 		if (label_is_taken(board, label))
@@ -245,7 +271,7 @@ static enum detail load_policy(struct board *board, const struct reader *r)
 
 	if (detail)
 		return detail;
-	if (!*policy || !strcmp(policy, "ask"))
+	if (!strcmp(policy, "ask") || !fdt_getprop(r->fdt, r->node, "policy", NULL))
 		board->policy = BOARD_ASK;
 	else if (!strcmp(policy, "go-ahead"))
 		board->policy = BOARD_GO_AHEAD;
@@ -272,6 +298,7 @@ enum detail board_load(struct board *board, const void *fdt, size_t len, struct 
 	if (r.node < 0)
 		return fault_set(fault, DETAIL_BOARD_MISSING, "/lifeboat");
 	if ((detail = known_only(&r, names, sizeof(names) / sizeof(names[0]))) ||
+	    (detail = known_nodes(&r)) ||
 	    (detail = get_text(&r, "compatible", true, compatible, sizeof(compatible))))
 		return detail;
 	if (strcmp(compatible, "lifeboat,board-1"))

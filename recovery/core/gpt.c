@@ -18,7 +18,7 @@
 #define HEADER_ENTRIES_CRC 88
 
 /* Table 5.6: partition entry. */
-#define ENTRY_LEN 128u
+#define ENTRY_LEN_MIN 128u /* 128 * 2^n */
 #define ENTRY_FIRST_LBA 32
 #define ENTRY_LAST_LBA 40
 #define ENTRY_NAME 56
@@ -61,15 +61,15 @@ static bool add_entry(struct gpt *gpt, const uint8_t *raw, uint32_t number, uint
 
 /*
  * One copy of the table, whose header is at lba. Returns 0, an errno, or -1 when the copy is not
- * sound. Entries are at most 128 of 128 bytes, which is what every tool writes; a larger table is
- * not sound here, so that memory is known beforehand.
+ * sound. A table of more than GPT_TABLE_MAX bytes is not sound here, so that memory is known
+ * beforehand.
  */
 static int load_copy(struct gpt *gpt, struct dev *disk, uint64_t lba, uint8_t *scratch)
 {
 	uint32_t sector = disk->sector_size;
 	uint8_t *header = scratch, *entries = scratch + 4096;
 	uint64_t sectors = disk->size / sector, first, last, table;
-	uint32_t crc, count, bytes;
+	uint32_t crc, count, entry_len, bytes;
 	int error = disk->ops->read(disk, lba * sector, header, sector);
 
 	if (error)
@@ -86,23 +86,25 @@ static int load_copy(struct gpt *gpt, struct dev *disk, uint64_t lba, uint8_t *s
 	last = load_le64(header + HEADER_LAST_USABLE);
 	table = load_le64(header + HEADER_ENTRIES_LBA);
 	count = load_le32(header + HEADER_ENTRY_COUNT);
-	if (first > last || last >= sectors || load_le32(header + HEADER_ENTRY_LEN) != ENTRY_LEN ||
-	    !count || count > GPT_PARTITIONS_MAX)
+	entry_len = load_le32(header + HEADER_ENTRY_LEN);
+	if (first > last || last >= sectors || entry_len < ENTRY_LEN_MIN ||
+	    entry_len & (entry_len - 1) || !count || count > GPT_PARTITIONS_MAX ||
+	    entry_len > GPT_TABLE_MAX / count)
 		return -1;
-	bytes = (count * ENTRY_LEN + sector - 1) / sector * sector;
+	bytes = (count * entry_len + sector - 1) / sector * sector;
 	if (!range_within(table, bytes / sector, sectors))
 		return -1;
 	error = disk->ops->read(disk, table * sector, entries, bytes);
 	if (error)
 		return error;
-	if (crc32(entries, count * ENTRY_LEN) != load_le32(header + HEADER_ENTRIES_CRC))
+	if (crc32(entries, count * entry_len) != load_le32(header + HEADER_ENTRIES_CRC))
 		return -1;
 	gpt->count = 0;
 	gpt->table_end = (lba == 1 ? table * sector : 2 * (uint64_t)sector) + bytes;
 	gpt->first_usable = first * sector;
 	gpt->end_usable = (last + 1) * sector;
 	for (uint32_t i = 0; i < count; i++) {
-		const uint8_t *raw = entries + (size_t)i * ENTRY_LEN;
+		const uint8_t *raw = entries + (size_t)i * entry_len;
 		if (!bytes_are_zero(raw, 16) && !add_entry(gpt, raw, i + 1, sector))
 			return -1;
 	}

@@ -11,8 +11,8 @@
 	37 /* 36 UTF-16 units, ASCII kept, others as '?', and the ending zero byte                 \
 	    */
 #define GPT_PARTITIONS_MAX 128
-#define GPT_SCRATCH_LEN                                                                            \
-	20480u /* a header sector of at most 4096 bytes, and 128 entries of 128 bytes */
+#define GPT_TABLE_MAX 16384u /* what every tool writes: 128 entries of 128 bytes */
+#define GPT_SCRATCH_LEN (4096u + GPT_TABLE_MAX) /* with a header sector */
 
 struct gpt_partition {
 	uint32_t number; /* from 1, as the kernel counts */

@@ -46,8 +46,13 @@ static enum detail check_product(const struct plan_request *request, struct faul
  */
 static int installed_slot(const struct plan_request *request)
 {
-	int slot = request->running >= 0 ? request->running : flags_choice(request->flags);
+	struct flags flags = *request->flags;
+	int slot = request->running;
 
+	flags_leave_recovery(
+		&flags); /* a request for recovery says nothing about what is installed */
+	if (slot < 0)
+		slot = flags_choice(&flags);
 	for (size_t i = 0; slot < 0 && i < request->board->slot_count; i++)
 		if (request->flags->slot[i].good)
 			slot = (int)i;

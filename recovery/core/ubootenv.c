@@ -59,17 +59,26 @@ static int newer(uint8_t serial0, uint8_t serial1)
 	return serial1 > serial0 ? 1 : 0;
 }
 
-/* Reads both copies; the number of the one that counts, or -1 with the fault set. */
-static int read_both(struct ubootenv *env, struct fault *fault)
+/*
+ * Reads both copies; the number of the one that counts, or -1 with the fault set. A copy that
+ * cannot be read is passed over when the flags are loaded, as U-Boot does; but it may be the newer
+ * one, so nothing is stored over it.
+ */
+static int read_both(struct ubootenv *env, bool to_store, struct fault *fault)
 {
 	enum copy_state state[2] = {read_copy(env, 0), read_copy(env, 1)};
+	bool unreadable = state[0] == COPY_UNREADABLE || state[1] == COPY_UNREADABLE;
 
+	if (to_store && unreadable) {
+		fault_set(fault, DETAIL_DEVICE_READ, "boot flags (U-Boot environment)");
+		return -1;
+	}
 	if (state[0] == COPY_VALID && state[1] == COPY_VALID)
 		return newer(env->copy[0][ENV_SERIAL], env->copy[1][ENV_SERIAL]);
 	if (state[0] == COPY_VALID || state[1] == COPY_VALID)
 		return state[0] == COPY_VALID ? 0 : 1;
 	/* What cannot be read may be sound: only what was read and is damaged counts as damaged. */
-	if (state[0] == COPY_UNREADABLE || state[1] == COPY_UNREADABLE)
+	if (unreadable)
 		fault_set(fault, DETAIL_DEVICE_READ, "boot flags (U-Boot environment)");
 	else
 		fault_set(fault, DETAIL_FLAGS_DAMAGED, "boot flags (U-Boot environment)");
@@ -164,7 +173,7 @@ static enum detail env_load(struct flag_store *store, struct flags *flags, struc
 {
 	struct ubootenv *env = (struct ubootenv *)store;
 	struct fault why;
-	int current = read_both(env, &why);
+	int current = read_both(env, false, &why);
 
 	if (current < 0) {
 		if (fault)
@@ -257,7 +266,7 @@ static enum detail env_store(struct flag_store *store, const struct flags *flags
 	struct ubootenv *env = (struct ubootenv *)store;
 	size_t size = (size_t)env->board->flag_size;
 	struct fault why;
-	int current = read_both(env, &why), other;
+	int current = read_both(env, true, &why), other;
 	const uint8_t *old = NULL;
 	uint8_t *copy;
 
