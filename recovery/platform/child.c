@@ -64,8 +64,13 @@ static void start(char *const argv[], int out, int told)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	for (int s = 1; s < 32; s++)
 		signal(s, SIG_DFL);
-	if (dup2(null, 0) >= 0 && dup2(out, 1) >= 0 && dup2(out, 2) >= 0)
-		execvp(argv[0], argv);
+	if (dup2(null, 0) >= 0 && dup2(out, 1) >= 0 && dup2(out, 2) >= 0) {
+		/* A path is run as it is: execvp would hand what it cannot run to a shell. */
+		if (strchr(argv[0], '/'))
+			execv(argv[0], argv);
+		else
+			execvp(argv[0], argv);
+	}
 	err = errno;
 	/* told is closed by a successful exec. */
 	if (write(told, &err, sizeof(err)) < 0)
