@@ -183,6 +183,7 @@ static void what_holds_after_a_failure_is_said_truly(void **state)
 {
 	(void)state;
 	struct session *s = new_session(2), *single = new_session(1);
+	struct journal journal = {.version = "2.0", .target = 1};
 	struct result result = result_of(DETAIL_WRONG_PRODUCT, "update.boat", 1);
 
 	show_device(s);
@@ -200,6 +201,25 @@ static void what_holds_after_a_failure_is_said_truly(void **state)
 	seen(s);
 	screen_work(&s->screen, WORK_INSTALL, true);
 	step(s, STEP_CHECK);
+	screen_result(&s->screen, &result);
+	is_seen(s, "Slot B is not complete and is not started.");
+
+	/* A slot that the boot script does not know of is no comfort. */
+	s->flags.order_count = 0;
+	show_device(s);
+	screen_work(&s->screen, WORK_INSTALL, false);
+	step(s, STEP_WRITE);
+	screen_result(&s->screen, &result);
+	is_seen(s, "Slot B is not complete. Recovery starts until an install succeeds.");
+	s->flags.order_count = 1;
+
+	/* Other work begins with a clean slate, ... */
+	screen_work(&s->screen, WORK_INSTALL, false);
+	screen_result(&s->screen, &result);
+	is_seen(s, "Nothing on the device was changed.");
+	/* ... but not after a power cut in the middle. */
+	screen_device(&s->screen, &s->board, &s->flags, &s->record, &journal, -1);
+	screen_work(&s->screen, WORK_INSTALL, false);
 	screen_result(&s->screen, &result);
 	is_seen(s, "Slot B is not complete and is not started.");
 

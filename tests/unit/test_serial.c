@@ -235,6 +235,27 @@ static void nothing_from_outside_can_draw(void **state)
 	end_session(s);
 }
 
+static void text_is_wrapped_at_the_last_column_and_not_before(void **state)
+{
+	(void)state;
+	struct session *s = new_session(2);
+	char fits[128] = "x", wide[128] = "xx", expected[128] = "xx";
+
+	for (int i = 0; i < 39; i++) {
+		strcat(fits, " x");
+		strcat(wide, " x");
+		strcat(expected, i == 38 ? "\nx\n" : " x");
+	}
+	assert_int_equal(strlen(fits), REPORT_WIDTH);
+	report_text(&s->serial.out.out, fits);
+	out_flush(&s->serial.out.out);
+	assert_string_equal(seen(s), strcat(fits, "\n"));
+	report_text(&s->serial.out.out, wide);
+	out_flush(&s->serial.out.out);
+	assert_string_equal(seen(s), expected);
+	end_session(s);
+}
+
 static void no_line_is_wider_than_a_terminal(void **state)
 {
 	(void)state;
@@ -279,6 +300,7 @@ int main(void)
 		TEST(a_terminal_gets_one_line_of_progress_drawn_in_place),
 		TEST(a_dumb_terminal_is_not_drawn_on),
 		TEST(nothing_from_outside_can_draw),
+		TEST(text_is_wrapped_at_the_last_column_and_not_before),
 		TEST(no_line_is_wider_than_a_terminal),
 	};
 
