@@ -1,26 +1,26 @@
 /*
  * What a person must know now: one model, shown by any number of skins (serial console; later
- *display and web).
+ * display and web).
  *
  * The model holds facts and no sentence; sentences come from words.h, so that every skin says the
- *same. Whoever drives it (recover, install) states facts with the functions below; each hands the
- *change on to all skins. Nothing here can fail, block for long, or change what an install does
- *(I10): a skin that cannot show something drops it.
+ * same. Whoever drives it (recover, install) states facts with the functions below; each hands the
+ * change on to all skins. Nothing here can fail, block for long, or change what an install does
+ * (I10): a skin that cannot show something drops it.
  *
  * A session of recovery:
  *
- *	screen_open, screen_add_skin			once
- *	screen_device, screen_reason			who this is, and why recovery runs
- *	screen_wait					nothing found yet
- *	screen_found, screen_plan			what was found, what would happen
- *	screen_offer, screen_poll ...			countdown or question, until screen_poll
- *returns an action
- *	screen_work, screen_progress ...		screen_progress from the observer of the
- *engine screen_result, screen_offer, screen_poll ... screen_leave, screen_close
+ *   screen_open, screen_add_skin           once
+ *   screen_device, screen_reason           who this is, and why recovery runs
+ *   screen_wait                            nothing found yet
+ *   screen_found, screen_plan              what was found, and what would happen
+ *   screen_offer, then screen_poll         until it returns an action: chosen, or by countdown
+ *   screen_work, then screen_progress      from the observer of the engine
+ *   screen_device, screen_result           how it ended; then again screen_offer, screen_poll
+ *   screen_leave, screen_close
  *
  * Between two calls of screen_poll the caller may sleep in poll(2) on screen_fd() for at most
- *screen_timeout_ms(). All text that comes from outside (file names, versions, addresses) may hold
- *any byte: skins make it harmless.
+ * screen_timeout_ms(). All text that comes from outside (file names, versions, addresses) may hold
+ * any byte: skins make it harmless.
  */
 #ifndef LIFEBOAT_SCREEN_H
 #define LIFEBOAT_SCREEN_H
@@ -211,12 +211,10 @@ void screen_close(struct screen *screen);
 void screen_device(struct screen *screen, const struct board *board, const struct flags *flags,
 		   const struct state_record *record, const struct journal *pending, int running);
 
-/* Why recovery runs. reason: the boot script's word, or "". trial: what install_settle found, or
- * NULL. */
+/* Why recovery runs. reason: the boot script's word, or "". trial: what install_settle found. */
 void screen_reason(struct screen *screen, const char *reason, const struct result *trial);
 
-/* Nothing to do until something comes. The same wait again shows nothing. WAIT_NOTHING when it has
- * come. */
+/* Nothing to do until something comes; WAIT_NOTHING: it has come. The same again shows nothing. */
 void screen_wait(struct screen *screen, enum screen_wait wait, const char *object);
 
 void screen_found(struct screen *screen, const struct screen_package *package);
@@ -240,8 +238,8 @@ enum action screen_poll(struct screen *screen);
 int screen_fd(const struct screen *screen, size_t skin); /* -1: none */
 int screen_timeout_ms(const struct screen *screen);	 /* -1: for ever */
 
-/* The work begins. again: the same package as before, after an interruption: percent does not go
- * back. */
+/* The work begins. again: after an interruption, with the same package: percent does not go back.
+ */
 void screen_work(struct screen *screen, enum work work, bool again);
 /* Outside of the work (a plan reports steps too) nothing is shown. */
 void screen_progress(struct screen *screen, const struct progress *progress);

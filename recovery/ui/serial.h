@@ -14,8 +14,7 @@
 #include "ui/out.h"
 #include "ui/screen.h"
 
-#define SERIAL_SIGNALS                                                                             \
-	1u /* Ctrl-C ends the program (a command of the running system), it is not a key */
+#define SERIAL_SIGNALS 1u /* Ctrl-C ends the program (a command): it is not a key */
 #define SERIAL_UTF8 2u
 #define SERIAL_PLAIN 4u /* never draw a line again in place */
 
@@ -35,8 +34,7 @@ struct serial {
 /* Starts a skin on two descriptors, which stay the caller's. in: -1 for no input. */
 void serial_open(struct serial *serial, int in, int out, unsigned flags);
 
-/* Puts the terminal back and lets go of it, for instance while a shell has it; serial_open() may
- * follow. */
+/* Puts the terminal back and lets go of it, while a shell has it; serial_open() may follow. */
 void serial_close(struct serial *serial);
 
 #endif
