@@ -42,6 +42,7 @@ PLATFORM_SRCS = \
 	recovery/platform/media.c \
 	recovery/platform/media_scan.c \
 	recovery/platform/net.c \
+	recovery/platform/sha256_rounds.c \
 	recovery/platform/source_file.c \
 	recovery/platform/source_http.c \
 	recovery/platform/sysfs.c \
@@ -270,11 +271,12 @@ build/host/libdevice.a build/test/libdevice.a: Makefile
 
 build/host/lifeboat: $(call objects,host,$(MAIN_SRCS)) build/host/obj/keys.o build/host/libdevice.a build/native/done
 	$(call say,LINK,$@)
-	$(Q)$(CC) -o $@ $(filter %.o,$^) build/host/libdevice.a $(NATIVE_LIBS)
+	$(Q)$(CC) -o $@ $(filter %.o,$^) -Wl,--start-group build/host/libdevice.a $(NATIVE_LIBS) -Wl,--end-group
 
 build/host/lifeboat-pack: $(call objects,host,$(HOST_SRCS)) build/host/libdevice.a build/native/done
 	$(call say,LINK,$@)
-	$(Q)$(CC) -o $@ $(filter %.o,$^) build/host/libdevice.a -lcrypto -lzstd -lfdt build/native/lib/libbearssl.a
+	$(Q)$(CC) -o $@ $(filter %.o,$^) -Wl,--start-group build/host/libdevice.a build/native/lib/libbearssl.a \
+		-Wl,--end-group -lcrypto -lzstd -lfdt
 
 build/aarch64/lifeboat: $(call objects,aarch64,$(DEVICE_SRCS) $(MAIN_SRCS)) build/aarch64/obj/keys.o build/aarch64/done
 	$(call say,LINK,$@)
@@ -405,7 +407,7 @@ $(foreach b,$(BOARDS),build/board/disk-$(b).img): build/board/disk-%.img: build/
 
 system-release = $(if $(filter release-%,$(1)),$(patsubst release-%,%,$(1)),3)
 system-edition = $(if $(filter release-%,$(1)),normal,$(1))
-system-version = $(call system-release,$(1))$(if $(filter release-%,$(1)),, ($(1)))
+system-version = $(call system-release,$(1))$(if $(filter release-%,$(1)),,-$(1))
 # The key that signs packages; a product's is not on the machine that builds.
 PACKAGE_KEY ?= keys/development.key
 
@@ -435,10 +437,19 @@ UNIT_PROGRAMS = $(patsubst %,build/test/%,$(UNIT_TESTS))
 
 $(UNIT_PROGRAMS): build/test/%: build/test/obj/tests/unit/%.o $(call objects,test,$(UNIT_HELPER_SRCS)) \
 		build/test/libdevice.a build/native/done
-	$(Q)$(CC) $(SANITIZERS) -o $@ $(filter %.o,$^) build/test/libdevice.a $(NATIVE_LIBS) -lcmocka
+	$(Q)$(CC) $(SANITIZERS) -o $@ $(filter %.o,$^) -Wl,--start-group build/test/libdevice.a $(NATIVE_LIBS) -Wl,--end-group -lcmocka
 
 unit: $(UNIT_PROGRAMS)
 	@for t in $(UNIT_PROGRAMS); do $$t || exit 1; done
+
+# The board's processor is emulated on this machine's, so two boards run at a time at most.
+test-system: all
+	$(Q)$(PYTHON) -m pytest -n 2 tests/system $(PYTEST_FLAGS)
+
+test: unit test-system
+
+demo: all
+	$(Q)$(PYTHON) qemu/demo
 
 # --- Figures ---------------------------------------------------------------------------------------------------------
 

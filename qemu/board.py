@@ -10,6 +10,7 @@
 
 Nothing here needs root. A board that is left running dies with the program that started it.
 """
+import codecs
 import ctypes
 import json
 import os
@@ -57,13 +58,16 @@ def new_disk(path, board="ab", kind="disk"):
 class Board:
     """One board. disk: image of main storage. tree: "ab", "single" or the path of a control device tree."""
 
-    def __init__(self, disk, tree="ab", usb=None, sd=None, net=True, rtc=None, log=None, extra=(), power_on=True):
+    def __init__(self, disk, tree="ab", usb=None, sd=None, net=True, rtc=None, log=None, watch=None, extra=(),
+                 power_on=True):
         """usb, sd: an image that is plugged in from the start (more with plug_usb and plug_sd). net: True, False, or
         a list of extra options for QEMU's user network. rtc: the clock at power-on, such as "1970-01-01T00:00:00".
-        log: a file that gets everything the console shows. extra: more arguments for QEMU."""
+        log: a file that gets everything the console shows. watch: a function that gets it as text while it comes.
+        extra: more arguments for QEMU."""
         self.disk, self.usb, self.sd, self.net, self.rtc, self.extra = disk, usb, sd, net, rtc, list(extra)
         self.tree = tree if os.path.sep in tree else os.path.join(BUILD, tree + ".dtb")
         self.log = open(log, "ab", buffering=0) if log else None
+        self.watch = watch
         self.process = None
         self.output = ""            # everything since the last power-on
         self.position = 0           # what expect() has consumed
@@ -255,14 +259,18 @@ class Board:
     # --- Console -----------------------------------------------------------------------------------------------------
 
     def _read_console(self, process):
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         while True:
             data = os.read(process.stdout.fileno(), 65536)
             if not data:
                 break
             if self.log:
                 self.log.write(data)
+            text = decoder.decode(data)
+            if self.watch:
+                self.watch(text)
             with self._changed:
-                self.output += data.decode(errors="replace")
+                self.output += text
                 self._changed.notify_all()
         with self._changed:
             self._changed.notify_all()

@@ -194,8 +194,8 @@ def _copy_sparse(source, target):
 
 
 def stick_from_folder(path, folder, fs="vfat"):
-    """Make a stick that holds a folder's files."""
-    files = {}
+    """Make a stick that holds a folder's files, or just one file."""
+    files = {} if os.path.isdir(folder) else {os.path.basename(folder): folder}
     for parent, _, names in os.walk(folder):
         for name in names:
             full = os.path.join(parent, name)
