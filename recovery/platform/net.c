@@ -23,7 +23,7 @@ static bool take_address(const struct ifaddrs *entry, struct net_address *addres
 	const struct sockaddr *sa = entry->ifa_addr;
 	const void *raw;
 
-	if (!sa || !(entry->ifa_flags & IFF_UP) || (entry->ifa_flags & IFF_LOOPBACK))
+	if (!(entry->ifa_flags & IFF_UP) || (entry->ifa_flags & IFF_LOOPBACK))
 		return false;
 	if (sa->sa_family == AF_INET) {
 		raw = &((const struct sockaddr_in *)(const void *)sa)->sin_addr;
@@ -41,7 +41,8 @@ static bool take_address(const struct ifaddrs *entry, struct net_address *addres
 	return inet_ntop(sa->sa_family, raw, address->address, sizeof(address->address)) != NULL;
 }
 
-bool net_address_now(struct net_address *address)
+/* family: AF_UNSPEC for any. */
+static bool find_address(int family, struct net_address *address)
 {
 	struct ifaddrs *list, *entry;
 	bool found = false;
@@ -50,9 +51,16 @@ bool net_address_now(struct net_address *address)
 	if (getifaddrs(&list))
 		return false;
 	for (entry = list; entry && !found; entry = entry->ifa_next)
-		found = take_address(entry, address);
+		if (entry->ifa_addr &&
+		    (family == AF_UNSPEC || entry->ifa_addr->sa_family == family))
+			found = take_address(entry, address);
 	freeifaddrs(list);
 	return found;
+}
+
+bool net_address_now(struct net_address *address)
+{
+	return find_address(AF_UNSPEC, address);
 }
 
 /* Real interfaces: those with a device behind them. */
@@ -165,6 +173,28 @@ static enum detail get_lease(const struct net_options *options, const char *inte
 	return fault_set(fault, DETAIL_NETWORK_DOWN, object);
 }
 
+/* Asks on each interface that has a carrier until one gives an address. */
+static enum detail get_any_lease(const struct net_options *options, const char *sys,
+				 const struct sysfs_names *names, struct net_address *address,
+				 struct fault *fault)
+{
+	enum detail detail = fault_set(fault, DETAIL_NETWORK_DOWN, "the cable (came and went)");
+
+	for (size_t i = 0; i < names->count; i++) {
+		if (!has_carrier(sys, names->at[i]))
+			continue;
+		detail = get_lease(options, names->at[i], fault);
+		if (detail == DETAIL_INTERRUPTED)
+			return detail;
+		if (!detail && find_address(AF_INET, address))
+			return DETAIL_OK;
+		if (!detail)
+			detail = fault_set(fault, DETAIL_NETWORK_DOWN,
+					   "the lease (the script did not set an address)");
+	}
+	return detail;
+}
+
 enum detail net_up(const struct net_options *options, struct net_address *address,
 		   struct fault *fault)
 {
@@ -172,23 +202,14 @@ enum detail net_up(const struct net_options *options, struct net_address *addres
 	struct sysfs_names names;
 	enum detail detail;
 
-	if (net_address_now(address))
+	if (find_address(AF_INET, address))
 		return DETAIL_OK;
 	list_interfaces(sys, &names);
 	detail = wait_for_carrier(options, sys, &names, fault);
-	if (detail)
-		return detail;
-	for (size_t i = 0; i < names.count; i++) {
-		if (!has_carrier(sys, names.at[i]))
-			continue;
-		detail = get_lease(options, names.at[i], fault);
-		if (detail == DETAIL_INTERRUPTED)
-			return detail;
-		if (!detail && net_address_now(address))
-			return DETAIL_OK;
-		if (!detail)
-			detail = fault_set(fault, DETAIL_NETWORK_DOWN,
-					   "the lease (the script did not set an address)");
-	}
+	if (!detail)
+		detail = get_any_lease(options, sys, &names, address, fault);
+	/* A network of IPv6 alone needs no lease: the kernel gave itself an address. */
+	if (detail == DETAIL_NETWORK_DOWN && net_address_now(address))
+		return DETAIL_OK;
 	return detail;
 }

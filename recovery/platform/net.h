@@ -22,8 +22,9 @@ struct net_address {
 };
 
 /*
- * Does nothing when an interface (not lo) has an address already; otherwise sets the links up and
- * asks for a lease on each that has a carrier, in the order of names. Details: NETWORK_DOWN (the
+ * Does nothing when an interface (not lo) has an IPv4 address already; otherwise sets the links up
+ * and asks for a lease on each that has a carrier, in the order of names. Where nobody answers, an
+ * IPv6 address that the kernel made of a router's announcement will do. Details: NETWORK_DOWN (the
  * fault says what is wrong: no interface, no cable, no answer), INTERRUPTED.
  */
 enum detail net_up(const struct net_options *options, struct net_address *address,

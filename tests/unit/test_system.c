@@ -299,6 +299,10 @@ static int network_without_address(void)
 	scratch_text("udhcpc", "#!/bin/sh\nexit 0\n");
 	EXPECT(15, net_up(&options, &address, &fault) == DETAIL_NETWORK_DOWN);
 	EXPECT(16, strstr(fault.object, "script"));
+	/* IPv6 alone will do where no DHCP server answers, and is no reason not to ask. */
+	EXPECT(19, !scratch_run("ip -6 addr add 2001:db8::1/64 dev eth7"));
+	EXPECT(20, !net_up(&options, &address, &fault));
+	EXPECT(21, !strcmp(address.address, "2001:db8::1"));
 	scratch_text("udhcpc", "#!/bin/sh\nip addr add 10.9.8.7/24 dev eth7\n");
 	EXPECT(17, !net_up(&options, &address, &fault));
 	EXPECT(18, !strcmp(address.interface, "eth7") && !strcmp(address.address, "10.9.8.7"));
