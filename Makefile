@@ -362,10 +362,14 @@ build/board/Image.gz: $(call component,kernel-aarch64)
 # --- Reference boards ------------------------------------------------------------------------------------------------
 
 BOARDS = ab single
-SYSTEMS = release-1 release-2 panics no-init hangs unhealthy no-root
+# The key that signs the reference system's packages. A product's key is not on the machine that builds, so without
+# one there are no packages, and no disks as they leave the factory.
+PACKAGE_KEY ?= $(if $(filter 1,$(DEVELOPMENT)),keys/development.key)
+SYSTEMS = $(if $(PACKAGE_KEY),release-1 release-2 panics no-init hangs unhealthy no-root)
 
 board: build/board/u-boot.bin build/board/recovery.itb \
-	$(foreach b,$(BOARDS),build/board/$(b).dtb build/board/blank-$(b).img build/board/disk-$(b).img) \
+	$(foreach b,$(BOARDS),build/board/$(b).dtb build/board/blank-$(b).img) \
+	$(if $(PACKAGE_KEY),$(foreach b,$(BOARDS),build/board/disk-$(b).img)) \
 	$(foreach s,$(SYSTEMS),build/board/$(s).boat)
 
 build/board/u-boot.bin: $(call component,u-boot-aarch64)
@@ -379,6 +383,10 @@ build/board/machine.dtb: build/board/u-boot.bin qemu/machine
 # Signing puts the public key into the machine's tree on the way.
 build/board/recovery.itb build/board/machine-with-key.dtb &: qemu/recovery.its build/board/Image.gz \
 		build/board/initramfs.cpio.gz build/board/machine.dtb keys/fit.crt $(call component,u-boot-aarch64)
+ifneq ($(DEVELOPMENT),1)
+	@! openssl x509 -noout -subject -in keys/fit.crt | grep -q 'Lifeboat development key' || { echo \
+		"keys/fit.crt is a development key; a product needs its own (keys/README.md)" >&2; exit 1; }
+endif
 	$(call say,SIGN,build/board/recovery.itb)
 	$(Q)cp build/board/machine.dtb build/board/machine-with-key.dtb
 	$(call logged,sign-recovery,SOURCE_DATE_EPOCH=0 $(UBOOT)/mkimage -D '-q -I dts -O dtb -i build/board' \
@@ -408,8 +416,6 @@ $(foreach b,$(BOARDS),build/board/disk-$(b).img): build/board/disk-%.img: build/
 system-release = $(if $(filter release-%,$(1)),$(patsubst release-%,%,$(1)),3)
 system-edition = $(if $(filter release-%,$(1)),normal,$(1))
 system-version = $(call system-release,$(1))$(if $(filter release-%,$(1)),,-$(1))
-# The key that signs packages; a product's is not on the machine that builds.
-PACKAGE_KEY ?= keys/development.key
 
 build/board/%.system.img: qemu/make-system $(wildcard qemu/system/*) initramfs/udhcpc.script $(LIFEBOAT_AARCH64) \
 		$(call component,busybox-system-aarch64)
