@@ -40,7 +40,7 @@ static const uint32_t k[64] __attribute__((aligned(16))) = {
 #define HWCAP_SHA2_BIT (1ul << 6) /* arch/arm64/include/uapi/asm/hwcap.h */
 
 /* Sixteen times four rounds; w holds the next sixteen words of the message schedule. */
-__attribute__((target("+sha2"))) static void rounds(const unsigned char *buf, uint32_t *val)
+__attribute__((target("+crypto"))) static void rounds(const unsigned char *buf, uint32_t *val)
 {
 	uint32x4_t abcd = vld1q_u32(val), efgh = vld1q_u32(val + 4);
 	const uint32x4_t abcd_before = abcd, efgh_before = efgh;
