@@ -18,12 +18,14 @@ int verb_fail(const struct fault *fault, const char *other)
 	text_add(&t, "lifeboat: ");
 	words_fault(&t, fault, other);
 	out_line(&err.out, line);
-	if (*detail_advice(fault->detail)) {
-		text_clear(&t);
-		text_add(&t, "  ");
-		text_add(&t, detail_advice(fault->detail));
-		out_line(&err.out, line);
-	}
+	text_clear(&t);
+	text_add(&t, "  (code ");
+	text_u64(&t, fault->detail);
+	text_char(&t, ' ');
+	text_add(&t, detail_name(fault->detail));
+	text_add(&t, ") ");
+	text_add(&t, detail_advice(fault->detail));
+	out_line(&err.out, line);
 	out_fd_close(&err);
 	return (int)detail_status(fault->detail);
 }

@@ -139,10 +139,10 @@ int flags_target(const struct flags *flags, size_t slot_count, int running, int 
 		return may_be_target(flags, (size_t)wanted, running, why) ? wanted : -1;
 	/*
 	 * Rather not the slot that would be started next; when none would be, not the one that
-	 * comes first.
+	 * comes first in the order; on a blank device the first slot is filled first.
 	 */
 	if (first < 0)
-		first = flags->order_count ? flags->order[0] : 0;
+		first = flags->order_count ? flags->order[0] : 1;
 	if (running >= 0)
 		first = running;
 	if (may_be_target(flags, (size_t)(1 - first), running, why))

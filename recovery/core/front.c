@@ -8,6 +8,31 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+/* The last part of a path or address, cut so that there is room for more in a fault's object. */
+#define NAME_MAX_LEN 72u
+
+void front_name_fault(const struct front *front, struct fault *fault)
+{
+	const char *name = front->source->name, *end = strrchr(name, '/');
+	char object[sizeof(fault->object)];
+	struct text t = TEXT_IN(object);
+
+	if (!fault)
+		return;
+	if (end && end[1])
+		name = end + 1;
+	text_clear(&t);
+	for (size_t i = 0; name[i] && i < NAME_MAX_LEN; i++)
+		text_char(&t, name[i]);
+	/* "package" is what a fault calls the whole. */
+	if (strcmp(fault->object, "package")) {
+		text_add(&t, ", ");
+		text_add(&t, strncmp(fault->object, "package, ", 9) ? fault->object
+								    : fault->object + 9);
+	}
+	text_copy(fault->object, sizeof(fault->object), object);
+}
+
 /* Reads exactly len bytes at the source's position. */
 static enum detail take(struct front *front, void *buf, size_t len, enum detail early,
 			struct fault *fault)
@@ -114,13 +139,19 @@ enum detail front_open(struct front *front, struct source *source, const struct 
 		return fault_set(fault, detail, source->name);
 	package_id(front->head, signed_len, front->id);
 	detail = trust_check(trust, &signatures, front->id, &front->signer, fault);
-	if (detail)
+	if (detail) {
+		front_name_fault(front, fault);
 		return detail;
+	}
 	detail = check_size(front, fault);
 	if (detail)
 		return detail;
-	return manifest_load(&front->manifest, front->head + PACKAGE_HEADER_LEN,
-			     (size_t)front->header.manifest_len, front->header.payload_len, fault);
+	detail =
+		manifest_load(&front->manifest, front->head + PACKAGE_HEADER_LEN,
+			      (size_t)front->header.manifest_len, front->header.payload_len, fault);
+	if (detail)
+		front_name_fault(front, fault);
+	return detail;
 }
 
 size_t front_head_len(const struct front *front)
@@ -144,10 +175,13 @@ static enum detail load_page(struct front *front, struct fault *fault)
 
 	manifest_segment(image, front->segment, &s);
 	detail = take_at(front, front->payload + s.off, front->page, (size_t)s.index_len, fault);
-	if (!detail)
-		detail = index_check(image, front->image, front->segment, front->page, fault);
 	if (detail)
 		return detail;
+	detail = index_check(image, front->image, front->segment, front->page, fault);
+	if (detail) {
+		front_name_fault(front, fault);
+		return detail;
+	}
 	front->page_loaded = true;
 	front->entry = 0;
 	front->chunk_pos = front->payload + s.off + s.index_len;
@@ -202,6 +236,7 @@ static enum detail chunk_fault(const struct front *front, enum detail detail, st
 	text_add(&t, ", chunk ");
 	text_u64(&t, number);
 	fault_set(fault, detail, object);
+	front_name_fault(front, fault);
 	if (fault) {
 		text_copy(fault->role, sizeof(fault->role), image->role);
 		fault->offset = number * image->chunk_size;

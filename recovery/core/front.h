@@ -89,6 +89,12 @@ enum detail front_fetch(struct front *front, const uint8_t **plain, struct fault
 enum detail front_end(struct front *front, struct fault *fault);
 
 /*
+ * Puts the package's file name before what a fault's sentence is about: "update.boat, image system,
+ * chunk 3". The front does it for its own faults.
+ */
+void front_name_fault(const struct front *front, struct fault *fault);
+
+/*
  * Header, manifest and signature block as they stand in the package: what the state partition keeps
  * of a pending one.
  */

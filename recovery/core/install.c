@@ -150,7 +150,10 @@ static enum detail check_and_plan(struct run *run, struct source *source, int wa
 		.running = device->running,
 		.wanted = wanted,
 	};
-	return plan_make(&run->plan, &request, &run->fault);
+	detail = plan_make(&run->plan, &request, &run->fault);
+	if (detail_status(detail) == STATUS_VERIFY_FAILED)
+		front_name_fault(device->front, &run->fault);
+	return detail;
 }
 
 static enum detail check_consent(struct run *run, const struct install_options *options)
@@ -419,6 +422,34 @@ static enum detail write_images(struct run *run)
 
 /* --- Read back and commit --- */
 
+/*
+ * An image that is not what the manifest says: which chunk of the medium is wrong? When none is, it
+ * is the package that contradicts itself, and no sound medium shall be blamed for it.
+ */
+static enum detail find_difference(struct run *run, size_t image)
+{
+	struct front *front = run->device->front;
+	struct dev *dev = run->targets[image];
+	uint8_t sha256[HASH_LEN];
+	struct fault ignored;
+	struct chunk chunk;
+	bool more;
+
+	front_rewind(front);
+	while (!front_next(front, &chunk, &more, &ignored)) {
+		if (!more || chunk.image > image)
+			return target_fault(run, DETAIL_IMAGE_HASH, image, 0, 0);
+		if (chunk.image < image)
+			continue;
+		if (dev->ops->read(dev, chunk.off, run->device->buffer, padded(dev, chunk.len)))
+			break;
+		hash_of(run->device->buffer, chunk.len, sha256);
+		if (!hash_equal(sha256, chunk.plain_sha256))
+			return target_fault(run, DETAIL_READ_BACK, image, chunk.off, 0);
+	}
+	return target_fault(run, DETAIL_READ_BACK, image, 0, 0);
+}
+
 static enum detail read_back_one(struct run *run, size_t image)
 {
 	const struct manifest_image *m = &run->device->front->manifest.images[image];
@@ -443,9 +474,7 @@ static enum detail read_back_one(struct run *run, size_t image)
 		report(run);
 	}
 	hash_end(&h, sha256);
-	if (!hash_equal(sha256, m->sha256))
-		return target_fault(run, DETAIL_READ_BACK, image, 0, 0);
-	return DETAIL_OK;
+	return hash_equal(sha256, m->sha256) ? DETAIL_OK : find_difference(run, image);
 }
 
 /* I5, first half: the whole target, from the medium, whatever was written now or earlier. */
@@ -493,6 +522,18 @@ static enum detail commit(struct run *run)
 
 /* --- The order of steps --- */
 
+/* A package that is wrong will be wrong again: nothing waits for it. The target stays marked. */
+static void forget_bad_package(struct run *run, enum detail detail)
+{
+	struct state *state = run->device->state;
+	struct fault ignored;
+
+	if (detail_status(detail) != STATUS_VERIFY_FAILED)
+		return;
+	state->journal.step = JOURNAL_IDLE;
+	state_store_journal(state, &ignored);
+}
+
 static enum detail run_steps(struct run *run, struct source *source,
 			     const struct install_options *options)
 {
@@ -512,9 +553,12 @@ static enum detail run_steps(struct run *run, struct source *source,
 			return detail;
 	}
 	if ((detail = open_targets(run)) || (detail = mark_target(run)) ||
-	    (detail = begin_journal(run)) || (detail = write_images(run)) ||
-	    (detail = read_back(run)))
+	    (detail = begin_journal(run)))
 		return detail;
+	if ((detail = write_images(run)) || (detail = read_back(run))) {
+		forget_bad_package(run, detail);
+		return detail;
+	}
 	return commit(run);
 }
 

@@ -315,8 +315,11 @@ static enum detail load_images(struct manifest *m, const struct reader *root, in
 			return fail(&r, DETAIL_MANIFEST_VALUE, found);
 		struct reader ri = {
 			.fdt = root->fdt, .node = node, .name = name, .fault = root->fault};
-		if (fdt_first_subnode(root->fdt, node) >= 0)
-			return fail(&ri, DETAIL_MANIFEST_UNKNOWN, "(node)");
+		int below = fdt_first_subnode(root->fdt, node);
+		if (below >= 0) {
+			found = fdt_get_name(root->fdt, below, NULL);
+			return fail(&ri, DETAIL_MANIFEST_UNKNOWN, found ? found : "");
+		}
 		if ((detail = load_image(m, &ri, payload_len, &end)))
 			return detail;
 		if (m->images[m->image_count].size > UINT64_MAX - total)

@@ -81,8 +81,9 @@ static enum detail check_release(struct plan *plan, const struct plan_request *r
 	if (plan->resume)
 		return DETAIL_OK;
 	if (base && base < m->minimum_release)
-		return numbers_fault(fault, DETAIL_NEEDS_NEWER_INSTALLED, "release ", m->release,
-				     " (installed: ", base);
+		return numbers_fault(fault, DETAIL_NEEDS_NEWER_INSTALLED,
+				     "a package that wants release ", m->minimum_release,
+				     " or later (installed: ", base);
 	plan->older = m->release < base;
 	plan->repair = m->release == plan->installed_release;
 	return DETAIL_OK;
@@ -197,9 +198,18 @@ static enum detail plan_one(struct plan *plan, const struct plan_request *reques
 static enum detail choose_target(struct plan *plan, const struct plan_request *request,
 				 struct fault *fault)
 {
+	size_t slots = request->board->slot_count;
 	enum detail why;
-	int target = flags_target(request->flags, request->board->slot_count, request->running,
-				  request->wanted, &why);
+	int target = -1;
+
+	/* What was begun goes on where it was begun, so that it ends as if nothing had happened
+	 * (I6). */
+	if (plan->resume && request->wanted < 0)
+		target = flags_target(request->flags, slots, request->running,
+				      (int)request->journal->target, &why);
+	if (target < 0)
+		target = flags_target(request->flags, slots, request->running, request->wanted,
+				      &why);
 	const char *object = "this board";
 
 	if (target < 0 && why == DETAIL_SINGLE_SLOT_RUNNING)
