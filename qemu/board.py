@@ -59,11 +59,13 @@ class Board:
     """One board. disk: image of main storage. tree: "ab", "single" or the path of a control device tree."""
 
     def __init__(self, disk, tree="ab", usb=None, sd=None, net=True, rtc=None, log=None, watch=None, extra=(),
-                 power_on=True):
+                 power_on=True, write_log=None):
         """usb, sd: an image that is plugged in from the start (more with plug_usb and plug_sd). net: True, False, or
         a list of extra options for QEMU's user network. rtc: the clock at power-on, such as "1970-01-01T00:00:00".
         log: a file that gets everything the console shows. watch: a function that gets it as text while it comes.
-        extra: more arguments for QEMU."""
+        extra: more arguments for QEMU. write_log: an empty file that gets every write to main storage and every flush,
+        in the format of dm-log-writes."""
+        self.write_log = write_log
         self.disk, self.usb, self.sd, self.net, self.rtc, self.extra = disk, usb, sd, net, rtc, list(extra)
         self.tree = tree if os.path.sep in tree else os.path.join(BUILD, tree + ".dtb")
         self.log = open(log, "ab", buffering=0) if log else None
@@ -91,7 +93,7 @@ class Board:
             "-bios", os.path.join(BUILD, "u-boot.bin"), "-dtb", self.tree,
             "-device", "i6300esb", "-action", "watchdog=reset",
             "-device", "virtio-rng-pci",
-            "-drive", "if=none,id=main,format=raw,file=%s" % self.disk,
+            "-drive", "if=none,id=main," + self._main_storage(),
             "-device", "sdhci-pci,id=slot0,addr=4", "-device", "sd-card,bus=pcie.0/slot0/sd-bus,drive=main",
             "-drive", "if=none,id=card" + (",format=raw,file=%s" % self.sd if self.sd else ""),
             "-device", "sdhci-pci,id=slot1,addr=5", "-device", "sd-card,id=card,bus=pcie.0/slot1/sd-bus,drive=card",
@@ -106,6 +108,12 @@ class Board:
         if self.rtc:
             command += ["-rtc", "base=" + self.rtc]
         return command + self.extra
+
+    def _main_storage(self):
+        if not self.write_log:
+            return "format=raw,file=" + self.disk
+        return "driver=blklogwrites,log-sector-size=512,file.driver=file,file.filename=%s,log.driver=file," \
+            "log.filename=%s" % (self.disk, self.write_log)
 
     def power_on(self):
         """Start QEMU; the board boots."""
@@ -202,9 +210,10 @@ class Board:
 
     def qmp(self, command, **arguments):
         """Run one command of QEMU's monitor protocol; returns its result."""
-        message = {"execute": command}
-        if arguments:
-            message["arguments"] = {k.replace("_", "-"): v for k, v in arguments.items()}
+        return self._execute(command, {k.replace("_", "-"): v for k, v in arguments.items()})
+
+    def _execute(self, command, arguments):
+        message = {"execute": command, "arguments": arguments}
         self._qmp.sendall(json.dumps(message).encode() + b"\n")
         while True:
             answer = self._qmp_line()
@@ -225,6 +234,11 @@ class Board:
             answer = self._qmp_line()
             if "event" in answer:
                 self._events.append(answer)
+
+    def throttle(self, write=0, read=0):
+        """Slow main storage down to so many bytes/s; 0: as fast as it goes."""
+        self._execute("block_set_io_throttle", {"device": "main", "bps": 0, "bps_rd": int(read), "bps_wr": int(write),
+                                                "iops": 0, "iops_rd": 0, "iops_wr": 0})
 
     # --- Sticks and cards --------------------------------------------------------------------------------------------
 
