@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define OUT_PAUSE_MS 20
+#define OUT_BYTE_MS 2 /* patience for each byte taken: 4800 baud loses nothing */
 
 size_t utf8_len(const char *text)
 {
@@ -86,31 +88,58 @@ size_t out_columns(const char *text)
 	return columns;
 }
 
+static int now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int)(t.tv_sec % 1000000 * 1000 + t.tv_nsec / 1000000);
+}
+
+/* Waits at most ms, and takes the time from the patience. True: there is room. */
+static bool wait_for_room(struct out_fd *of, nfds_t count, int ms)
+{
+	struct pollfd ready = {.fd = of->fd, .events = POLLOUT};
+	int start = now_ms();
+	bool room = poll(&ready, count, ms) > 0;
+	int passed = now_ms() - start;
+
+	of->patience_ms = passed < of->patience_ms ? of->patience_ms - passed : 0;
+	return room;
+}
+
+/* True: a write will not wait. */
+static bool may_write(struct out_fd *of)
+{
+	bool room;
+
+	do /* a signal may end a wait early */
+		room = wait_for_room(of, 1, of->patience_ms);
+	while (!room && of->patience_ms > 0);
+	return room;
+}
+
 static void put_fd(struct out *out, const char *bytes, size_t len)
 {
 	struct out_fd *of = (struct out_fd *)out;
-	struct pollfd ready = {.fd = of->fd, .events = POLLOUT};
-	/* Who was stuck is only asked, not waited for. */
-	int patience_ms = of->stuck ? 0 : OUT_PATIENCE_MS;
+	bool again = may_write(of);
 
-	while (len) {
-		int n = poll(&ready, 1, patience_ms);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
+	while (len && again) {
 		/* In pieces: a pipe that takes something takes this much. */
 		ssize_t written = write(of->fd, bytes, len < OUT_BUFFER ? len : OUT_BUFFER);
 		if (written > 0) {
 			bytes += written;
 			len -= (size_t)written;
-			patience_ms = OUT_PATIENCE_MS;
-		} else if (written == 0 || (errno != EINTR && errno != EAGAIN) ||
-			   patience_ms <= 0) {
-			break;
-		} else { /* a terminal may have room, and yet not enough for a line's end */
-			poll(NULL, 0, OUT_PAUSE_MS);
-			patience_ms -= OUT_PAUSE_MS;
+			of->patience_ms += (int)written * OUT_BYTE_MS;
+			if (of->patience_ms > OUT_PATIENCE_MS)
+				of->patience_ms = OUT_PATIENCE_MS;
+			again = !len || may_write(of);
+		} else if (written < 0 && (errno == EINTR || errno == EAGAIN)) {
+			/* A terminal may have room, and yet not enough for a line's end. */
+			wait_for_room(of, 0, OUT_PAUSE_MS);
+			again = of->patience_ms > 0 && may_write(of);
+		} else {
+			again = false;
 		}
 	}
 	of->stuck = len > 0;
@@ -123,7 +152,8 @@ void out_fd_open(struct out_fd *out, int fd, bool utf8)
 	char path[32] = "/proc/self/fd/";
 	size_t at = strlen(path);
 
-	*out = (struct out_fd){.out = {.put = put_fd, .utf8 = utf8}, .fd = fd};
+	*out = (struct out_fd){
+		.out = {.put = put_fd, .utf8 = utf8}, .fd = fd, .patience_ms = OUT_PATIENCE_MS};
 	if (fd < 0 || fd > 99 || !isatty(fd))
 		return;
 	if (fd > 9)

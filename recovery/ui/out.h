@@ -6,8 +6,9 @@
  * outside of ASCII are shown only where utf8 is set.
  *
  * Nothing here fails and nothing waits for long (I10): a console that is stopped (flow control, a
- * full pipe) loses text after OUT_PATIENCE_MS, and from then on until it takes some again. SIGPIPE
- * must be ignored by the program.
+ * full pipe) is waited for OUT_PATIENCE_MS altogether, then loses text until it takes some again.
+ * What it takes gives patience back, so that a slow console loses nothing. SIGPIPE must be ignored
+ * by the program.
  */
 #ifndef LIFEBOAT_OUT_H
 #define LIFEBOAT_OUT_H
@@ -28,11 +29,12 @@ struct out {
 };
 
 struct out_fd {
-	struct out out; /* first */
-	int fd;		/* non-blocking where that could be had */
-	bool opened;	/* fd is ours to close */
-	bool stuck;	/* it took nothing for OUT_PATIENCE_MS */
-	bool lost;	/* something was dropped, or writing failed */
+	struct out out;	 /* first */
+	int fd;		 /* non-blocking where that could be had */
+	bool opened;	 /* fd is ours to close */
+	int patience_ms; /* how long it may still be waited for */
+	bool stuck;	 /* it did not take the last text */
+	bool lost;	 /* something was dropped, or writing failed */
 };
 
 /* fd stays the caller's; a terminal is opened anew, so that not blocking is our own affair. */

@@ -326,7 +326,8 @@ static void a_terminal_that_nobody_reads_does_not_hold_up(void **state)
 		out_flush(&out->out);
 	}
 	check(out->lost);
-	check(now_ms() - start < OUT_PATIENCE_MS + 1500);
+	/* What it takes late, a kernel's buffer at most, gives some patience back. */
+	check(now_ms() - start < 2 * OUT_PATIENCE_MS + 1500);
 	out_fd_close(out);
 	close(pty->slave);
 	close(pty->master);
