@@ -60,6 +60,33 @@ static void file_systems_are_recognised(void **state)
 	assert_int_equal(media_probe(-1, 0), MEDIA_UNREADABLE);
 }
 
+/* Each field that must make sense, wrong in a boot sector that is right otherwise. */
+static void boot_sectors_must_make_sense(void **state)
+{
+	static const struct {
+		size_t at;
+		uint8_t value;
+	} wrong[] = {{0, 0},  {11, 1}, {12, 0}, {12, 32},   {13, 0},  {13, 3},
+		     {14, 0}, {16, 0}, {16, 3}, {21, 0xf7}, {510, 0}, {511, 0}};
+	uint8_t sector[2048];
+	int fd;
+
+	(void)state;
+	assert_int_equal(probe_made("mkfs.vfat -F 16 -R 1 i"), MEDIA_VFAT);
+	fd = open(scratch("i"), O_RDONLY);
+	assert_int_equal(read(fd, sector, sizeof(sector)), sizeof(sector));
+	close(fd);
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		uint8_t good = sector[wrong[i].at];
+
+		at_case("byte %zu", wrong[i].at);
+		sector[wrong[i].at] = wrong[i].value;
+		scratch_file("i", sector, sizeof(sector));
+		check(probe("i") == MEDIA_UNKNOWN);
+		sector[wrong[i].at] = good;
+	}
+}
+
 /* --- listing --- */
 
 static void plug(const char *disk, const char *where, const char *partition, const char *content,
@@ -106,6 +133,8 @@ static void media_are_listed(void **state)
 	plug("mmcblk0", "platform/mmc0/mmc0:1", NULL, "", "500000\n");
 	plug("mmcblk0", "platform/mmc0/mmc0:1", "mmcblk0p1", package_start, "1000\n");
 	plug("mmcblk0boot0", "platform/mmc0/mmc0:1", NULL, package_start, "1000\n");
+	plug("mmcblk0gp0", "platform/mmc0/mmc0:1", NULL, package_start, "1000\n");
+	plug("mmcblk7boot1", "platform/mmc7", NULL, package_start, "1000\n");
 	plug("mmcblk0rpmb", "platform/mmc9", NULL, package_start, "1000\n");
 	plug("mmcblk1", "platform/mmc1/mmc1:2", NULL, package_start, "2000\n");
 	plug("loop0", "virtual", NULL, package_start, "2000\n");
@@ -127,8 +156,14 @@ static void media_are_listed(void **state)
 	assert_non_null(strstr(list[1].title, "USB stick sda2 (ACME?[2J Stick of many words"));
 	assert_non_null(strstr(list[0].title, "SD card mmcblk1"));
 	/* Nobody's own disk. */
-	assert_int_equal(list_all(""), 5);
+	assert_int_equal(list_all(""), 6);
 	check_listed(0, "mmcblk0p1", MEDIA_PACKAGE);
+	check_listed(1, "mmcblk0gp0", MEDIA_PACKAGE);
+	/* Known by its name where the kernel shows no device. */
+	assert_int_equal(scratch_run("rm sys/block/mmcblk0/device"), 0);
+	assert_int_equal(list_all("mmcblk0"), 5);
+	check_listed(0, "mmcblk0gp0", MEDIA_PACKAGE);
+	assert_int_equal(scratch_run("rm -r sys/block/mmcblk0gp0"), 0);
 	assert_int_equal(
 		media_list(&(struct media_roots){scratch("sys"), scratch("dev")}, NULL, list, 2),
 		2);
@@ -280,6 +315,31 @@ static void check_stick(const char *mkfs)
 	check(scratch_run("sha256sum --quiet -c sum") == 0);
 }
 
+/* Pulled out of a computer without a goodbye: its journal would be replayed, which writes. */
+static void a_dirty_journal_is_left_alone(void **state)
+{
+	struct medium medium;
+	const char *loop;
+	char *point = arena_copy(scratch("run"), strlen(scratch("run")) + 1);
+
+	(void)state;
+	if (!make_stick(&medium, "mkfs.ext4 -q"))
+		skip();
+	assert_int_equal(
+		scratch_run("mount %s m && cp m/u.boat m/w.boat && sync -f m && cp i dirty && "
+			    "umount m && sha256sum dirty >sum",
+			    medium.node),
+		0);
+	loop = scratch_loop("dirty");
+	assert_non_null(loop);
+	strcpy(medium.node, loop);
+	assert_detail(media_mount(&medium, point, &fault), DETAIL_OK);
+	media_scan(point, &scan);
+	media_unmount(point);
+	assert_true(scan.count >= 2);
+	assert_int_equal(scratch_run("sync && sha256sum --quiet -c sum"), 0);
+}
+
 static void sticks_are_mounted_read_only(void **state)
 {
 	struct medium medium = {.kind = MEDIA_UNKNOWN, .title = "the stick"};
@@ -362,11 +422,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(file_systems_are_recognised),
+		CASE(boot_sectors_must_make_sense),
 		CASE(media_are_listed),
 		CASE(packages_are_found_by_content),
 		CASE(a_folder_that_is_a_link_is_passed_over),
 		CASE(the_bounds_hold),
 		CASE(sticks_are_mounted_read_only),
+		CASE(a_dirty_journal_is_left_alone),
 		CASE(block_events_are_told_from_others),
 		CASE(a_wait_ends_by_key_time_or_device),
 	};
