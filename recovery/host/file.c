@@ -13,6 +13,8 @@
 
 #define BUFFER_LEN (1u << 20)
 
+_Static_assert(sizeof(off_t) == 8, "packages may be larger than 2 GiB: use -D_FILE_OFFSET_BITS=64");
+
 /* --- reading --- */
 
 enum status input_open(struct input *input, const char *path, struct problem *problem)
@@ -211,6 +213,16 @@ enum status output_open(struct output *output, const char *path, mode_t mode,
 	}
 	output->buffer = memory_get(BUFFER_LEN);
 	return STATUS_OK;
+}
+
+void output_keep_owner(struct output *output, const struct stat *other)
+{
+	/* Without the right to give files away the file stays the caller's, who could write to the
+	 * old one. */
+	if (fchown(output->fd, other->st_uid, other->st_gid) != 0 &&
+	    fchown(output->fd, (uid_t)-1, other->st_gid) != 0)
+		errno = 0;
+	fchmod(output->fd, other->st_mode & 0777);
 }
 
 static enum status write_at(struct output *output, uint64_t off, const uint8_t *bytes, size_t len,

@@ -47,6 +47,9 @@ struct output {
 /* mode: as for open(2). Refuses to stand in for anything but a regular file. */
 enum status output_open(struct output *output, const char *path, mode_t mode,
 			struct problem *problem);
+/* Gives it the owner and the mode of the file that it stands in for, as far as that is permitted.
+ */
+void output_keep_owner(struct output *output, const struct stat *other);
 enum status output_append(struct output *output, const void *bytes, size_t len,
 			  struct problem *problem);
 enum status output_append_zeros(struct output *output, uint64_t len, struct problem *problem);

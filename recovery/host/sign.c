@@ -42,11 +42,12 @@ static void change_close(struct change *change)
 static enum status change_store(struct change *change, bool payload, struct problem *problem)
 {
 	const char *path = change->output ? change->output : change->path;
-	mode_t mode = change->output ? 0666 : change->input.stat.st_mode & 0777;
 	struct output output;
 
-	if (output_open(&output, path, mode, problem) != STATUS_OK)
+	if (output_open(&output, path, change->output ? 0666 : 0600, problem) != STATUS_OK)
 		return problem->status;
+	if (!change->output)
+		output_keep_owner(&output, &change->input.stat);
 	if (head_write(&change->head, &output, problem) == STATUS_OK &&
 	    (!payload || output_copy(&output, &change->input, change->head.payload_off,
 				     change->head.header.payload_len, problem) == STATUS_OK) &&

@@ -552,11 +552,15 @@ def test_attach_refuses_another_packages_head(tmp_path, image, package, key):
 
 
 def test_sign_keeps_mode_and_link(tmp_path, package, keys):
-    package.chmod(0o640)
+    package.chmod(0o666)  # more than the usual umask leaves
+    if os.geteuid() == 0:
+        os.chown(package, 65534, 65534)
+    owner = package.stat().st_uid, package.stat().st_gid
     (tmp_path / "link.boat").symlink_to("test.boat")
     pack("sign", "--key", keys[1].key, tmp_path / "link.boat")
     assert (tmp_path / "link.boat").is_symlink() and len(Package.load(package).signatures) == 2
-    assert stat.S_IMODE(package.stat().st_mode) == 0o640
+    assert stat.S_IMODE(package.stat().st_mode) == 0o666
+    assert (package.stat().st_uid, package.stat().st_gid) == owner
 
 
 def test_sign_refuses_what_does_not_parse(tmp_path, package, key):
