@@ -106,20 +106,24 @@ UNIT_TESTS = \
 	test_disk \
 	test_flags \
 	test_front \
+	test_gpt \
 	test_http \
 	test_http_parse \
 	test_index \
+	test_install \
 	test_json \
 	test_keys \
 	test_manifest \
-	test_pace \
 	test_media \
+	test_pace \
 	test_package \
+	test_plan \
 	test_screen \
 	test_serial \
 	test_state \
 	test_system \
 	test_trust \
+	test_ubootenv \
 	test_words
 UNIT_HELPER_SRCS = \
 	tests/unit/scratch.c \

@@ -92,12 +92,17 @@ void check_at(bool holds, const char *what, const char *file, int line)
 
 uint32_t crc32_of(const uint8_t *p, size_t len)
 {
+	static uint32_t table[256];
+	if (!table[1])
+		for (uint32_t i = 0; i < 256; i++) {
+			uint32_t v = i;
+			for (int bit = 0; bit < 8; bit++)
+				v = v >> 1 ^ (v & 1 ? 0xedb88320u : 0);
+			table[i] = v;
+		}
 	uint32_t crc = 0xffffffff;
-	for (size_t i = 0; i < len; i++) {
-		crc ^= p[i];
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
-	}
+	for (size_t i = 0; i < len; i++)
+		crc = crc >> 8 ^ table[(crc ^ p[i]) & 0xff];
 	return ~crc;
 }
 

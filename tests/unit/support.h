@@ -61,7 +61,7 @@ void assert_detail_in_at(enum detail got, const enum detail *want, const char *w
 #define check(condition) check_at((condition), #condition, __FILE__, __LINE__)
 void check_at(bool holds, const char *what, const char *file, int line);
 
-uint32_t crc32_of(const uint8_t *p, size_t len); /* ISO 3309, bit by bit */
+uint32_t crc32_of(const uint8_t *p, size_t len); /* ISO 3309 */
 
 /* The n-th number of a stream that a seed names; the same on every machine. */
 uint64_t noise(uint64_t seed, uint64_t n);
@@ -250,6 +250,8 @@ struct memdisk {
 	uint64_t lose_off; /* writes to this sector are lost at the flush; UINT64_MAX: none */
 	uint64_t bad_off;  /* reads that touch this byte fail; UINT64_MAX: none */
 	size_t reads, writes, flushes;
+	/* Called before each read, write and flush is done; buf: what is written. NULL: nobody. */
+	void (*watch)(struct memdisk *disk, const struct op *op, const uint8_t *buf);
 	struct memdev whole;
 };
 

@@ -62,18 +62,16 @@ uint8_t *frame_make(const uint8_t *plain, size_t len, const struct frame_options
 	const size_t block_max = 1024; /* never above a window, and several blocks in a chunk */
 
 	do {
-		size_t run = pos < len ? run_at(plain + pos, len - pos) : 0;
+		size_t rest = len - pos < block_max ? len - pos : block_max;
+		size_t run = rest ? run_at(plain + pos, rest) : 0;
 		if (run >= 64) {
-			if (run > block_max)
-				run = block_max;
 			at += put_block(out + at, 1, (uint32_t)run, pos + run == len);
 			out[at++] = plain[pos];
 			pos += run;
 			continue;
 		}
 		size_t raw = 0;
-		while (pos + raw < len && raw < block_max &&
-		       (raw == 0 || run_at(plain + pos + raw, len - pos - raw) < 64))
+		while (raw < rest && (raw == 0 || run_at(plain + pos + raw, rest - raw) < 64))
 			raw++;
 		at += put_block(out + at, 0, (uint32_t)raw, pos + raw == len);
 		memcpy(out + at, plain + pos, raw);

@@ -29,6 +29,12 @@ static void op_add(struct memdisk *disk, struct op op)
 	disk->ops[disk->op_count++] = op;
 }
 
+static void watched(struct memdisk *disk, struct op op, const uint8_t *buf)
+{
+	if (disk->watch && !disk->dead)
+		disk->watch(disk, &op, buf);
+}
+
 /* Counts down; true when it fires. */
 static bool fires(long *countdown)
 {
@@ -55,6 +61,8 @@ static int memdev_read(struct dev *dev, uint64_t off, void *buf, size_t len)
 	struct memdev *d = (struct memdev *)dev;
 	check_range(d, off, len, "read");
 	d->disk->reads++;
+	watched(d->disk, (struct op){.kind = OP_READ, .dev = d->label, .off = off, .len = len},
+		NULL);
 	if (d->disk->keep_reads)
 		op_add(d->disk,
 		       (struct op){.kind = OP_READ, .dev = d->label, .off = off, .len = len});
@@ -72,6 +80,8 @@ static int memdev_write(struct dev *dev, uint64_t off, const void *buf, size_t l
 	if (d != &d->disk->whole && !d->writable)
 		fail_msg("%s: written, but was not opened exclusively", d->label);
 	d->disk->writes++;
+	watched(d->disk, (struct op){.kind = OP_WRITE, .dev = d->label, .off = off, .len = len},
+		buf);
 	op_add(d->disk, (struct op){.kind = OP_WRITE, .dev = d->label, .off = off, .len = len});
 	if (fires(&d->disk->die))
 		d->disk->dead = true;
@@ -113,6 +123,7 @@ static int memdev_flush(struct dev *dev)
 	struct memdev *d = (struct memdev *)dev;
 	struct memdisk *disk = d->disk;
 	disk->flushes++;
+	watched(disk, (struct op){.kind = OP_FLUSH, .dev = d->label}, NULL);
 	op_add(disk, (struct op){.kind = OP_FLUSH, .dev = d->label});
 	if (fires(&disk->die))
 		disk->dead = true;
