@@ -177,6 +177,7 @@ static enum detail exchange(struct source_http *http, struct http_head *head, st
 	enum detail detail;
 
 	if (is_connected_to(http, &http->current)) {
+		http->have = http->used = 0;
 		detail = ask_once(http, head, fault);
 		/* A kept connection may have been closed meanwhile: no fault of anybody's. */
 		if (detail != DETAIL_CONNECTION_LOST || http->have)

@@ -32,6 +32,7 @@ struct script {
 	unsigned int trickle;	   /* requests whose body comes byte by byte */
 	size_t part_max;	   /* longest 206; 0: no bound */
 	size_t surplus;		   /* bytes after the announced body */
+	bool closes;		   /* after each answer, without a word */
 	unsigned int errors;	   /* requests that are answered with `error` first */
 	const char *error;	   /* a whole head */
 	const char *raw;	   /* every answer, if set */
@@ -136,7 +137,7 @@ static bool send_body(int fd, const struct script *script, uint64_t at, uint64_t
 		send_text(fd, "!", 1);
 	if (script->framing == CHUNKED)
 		return send_text(fd, "0\r\nX-Trailer: y\r\n\r\n", 20);
-	return script->framing == LENGTH && !script->http10;
+	return script->framing == LENGTH && !script->http10 && !script->closes;
 }
 
 static bool serve_file(int fd, const struct script *script, const char *request,
@@ -599,6 +600,26 @@ static void seeks_cost_what_they_must(void **state)
 	stop();
 }
 
+static void a_kept_connection_that_was_closed_is_no_fault(void **state)
+{
+	uint64_t at = 0;
+	size_t total;
+
+	(void)state;
+	start(SCRIPT(.closes = true));
+	assert_detail(open_it(), DETAIL_OK);
+	assert_detail(read_some(&at, SIZE_MAX, &total), DETAIL_OK);
+	sleep_ms(100);
+	at = 0;
+	assert_detail(http.source.ops->seek(&http.source, at, &fault), DETAIL_OK);
+	assert_detail(read_some(&at, SIZE_MAX, &total), DETAIL_OK);
+	assert_int_equal(total, BODY_LEN);
+	assert_int_equal(seen->connections, 2);
+	assert_int_equal(http.counts.retries, 0);
+	close_it();
+	stop();
+}
+
 static void seeks_work_without_range(void **state)
 {
 	uint64_t at = 200000;
@@ -685,6 +706,7 @@ int main(void)
 		cmocka_unit_test_teardown(contradictions_are_refused, tear_down),
 		cmocka_unit_test_teardown(other_protocols_are_refused, tear_down),
 		cmocka_unit_test_teardown(seeks_cost_what_they_must, tear_down),
+		cmocka_unit_test_teardown(a_kept_connection_that_was_closed_is_no_fault, tear_down),
 		cmocka_unit_test_teardown(seeks_work_without_range, tear_down),
 		cmocka_unit_test_teardown(unreachable_servers_are_named, tear_down),
 		cmocka_unit_test_teardown(a_stop_is_heard, tear_down),
