@@ -263,7 +263,8 @@ def boot_choice(env):
     """What the boot script would start: a slot's name or 'recovery'."""
     if env.get("BOOT_RECOVERY") == "1":
         return "recovery"
-    for slot in env.get("BOOT_ORDER", "").split():
+    order = env.get("BOOT_ORDER", "")
+    for slot in order.split() if order in ("A", "B", "A B", "B A") else ():  # the script knows these, to the letter
         left = env.get(f"BOOT_{slot}_LEFT", "")
         if left in tuple("123456789"):
             return slot
