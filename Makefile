@@ -454,7 +454,7 @@ unit: $(UNIT_PROGRAMS)
 
 # The board's processor is emulated on this machine's, so two boards run at a time at most.
 test-system: all
-	$(Q)$(PYTHON) -m pytest -n 2 tests/system $(PYTEST_FLAGS)
+	$(Q)$(PYTHON) -m pytest -n 2 tests/system tests/qemu $(PYTEST_FLAGS)
 
 test: unit test-system
 

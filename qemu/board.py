@@ -60,13 +60,14 @@ class Board:
 
     def __init__(self, disk, tree="ab", usb=None, sd=None, net=True, rtc=None, log=None, watch=None, extra=(),
                  power_on=True, write_log=None):
-        """usb, sd: an image that is plugged in from the start (more with plug_usb and plug_sd). net: True, False, or
-        a list of extra options for QEMU's user network. rtc: the clock at power-on, such as "1970-01-01T00:00:00".
-        log: a file that gets everything the console shows. watch: a function that gets it as text while it comes.
-        extra: more arguments for QEMU. write_log: an empty file that gets every write to main storage and every flush,
+        """usb: image of a stick that is plugged in from the start, or a list of them; sd: image of a card in the second
+        slot (more with plug_usb and plug_sd). What is plugged in stays so when the power goes. net: True, False, or a
+        list of extra options for QEMU's user network. rtc: the clock at power-on, such as "1970-01-01T00:00:00". log: a
+        file that gets everything the console shows. watch: a function that gets it as text while it comes. extra: more
+        arguments for QEMU. write_log: an empty file that gets every write to main storage and every flush,
         in the format of dm-log-writes."""
         self.write_log = write_log
-        self.disk, self.usb, self.sd, self.net, self.rtc, self.extra = disk, usb, sd, net, rtc, list(extra)
+        self.disk, self.sd, self.net, self.rtc, self.extra = disk, sd, net, rtc, list(extra)
         self.tree = tree if os.path.sep in tree else os.path.join(BUILD, tree + ".dtb")
         self.log = open(log, "ab", buffering=0) if log else None
         self.watch = watch
@@ -74,8 +75,10 @@ class Board:
         self.output = ""            # everything since the last power-on
         self.position = 0           # what expect() has consumed
         self._changed = threading.Condition()
-        self._sticks = {}
-        self._count = 0
+        self._count = 0             # for names
+        self._sticks = {}           # name -> (image, read-only)
+        for image in usb if isinstance(usb, (list, tuple)) else [usb] if usb else []:
+            self._sticks[self._stick_name()] = (image, False)
         if power_on:
             self.power_on()
 
@@ -98,9 +101,9 @@ class Board:
             "-drive", "if=none,id=card" + (",format=raw,file=%s" % self.sd if self.sd else ""),
             "-device", "sdhci-pci,id=slot1,addr=5", "-device", "sd-card,id=card,bus=pcie.0/slot1/sd-bus,drive=card",
             "-device", "qemu-xhci,id=usb,addr=6"]
-        if self.usb:
-            command += ["-drive", "if=none,id=stick0,format=raw,file=%s" % self.usb,
-                        "-device", "usb-storage,id=usb0,bus=usb.0,drive=stick0,removable=on"]
+        for name, (image, read_only) in self._sticks.items():
+            command += ["-blockdev", json.dumps(self._stick_disk(name, image, read_only)),
+                        "-device", "usb-storage,id=%s,bus=usb.0,drive=%s-disk,removable=on" % (name, name)]
         if self.net:
             options = "".join("," + o for o in (self.net if isinstance(self.net, (list, tuple)) else []))
             command += ["-netdev", "user,id=net0" + options,
@@ -121,7 +124,6 @@ class Board:
         folder = tempfile.mkdtemp(prefix="board")
         path = os.path.join(folder, "qmp")
         self.output, self.position = "", 0
-        self._sticks = {"usb0": None} if self.usb else {}
         self.started = time.monotonic()
         self.process = subprocess.Popen(
             self.command(["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"],
@@ -242,33 +244,44 @@ class Board:
 
     # --- Sticks and cards --------------------------------------------------------------------------------------------
 
-    def plug_usb(self, image, read_only=False):
-        """Plug a stick in; returns its name for unplug_usb."""
+    def _stick_name(self):
         self._count += 1
-        name = "usb%d" % self._count
-        self.qmp("blockdev-add", driver="raw", node_name=name + "-disk", read_only=read_only,
-                 file={"driver": "file", "filename": os.path.abspath(image)})
+        return "usb%d" % self._count
+
+    @staticmethod
+    def _stick_disk(name, image, read_only):
+        return {"driver": "raw", "node-name": name + "-disk", "read-only": read_only,
+                "file": {"driver": "file", "filename": os.path.abspath(image)}}
+
+    def plug_usb(self, image, read_only=False):
+        """Plug a stick in; returns its name for unplug_usb. It stays plugged in when the power goes."""
+        name = self._stick_name()
+        self.qmp("blockdev-add", **self._stick_disk(name, image, read_only))
         self.qmp("device_add", driver="usb-storage", id=name, bus="usb.0", drive=name + "-disk", removable=True)
-        self._sticks[name] = name + "-disk"
+        self._sticks[name] = (image, read_only)
         return name
 
     def unplug_usb(self, name=None):
-        """Pull a stick out: the one with this name, or the only one."""
+        """Pull a stick out: the one with this name, or the only one. The power may be off."""
         if name is None:
             name, = self._sticks
-        node = self._sticks.pop(name)
-        self.qmp("device_del", id=name)
-        self.wait_event("DEVICE_DELETED", device=name)
-        if node:
-            self.qmp("blockdev-del", node_name=node)
+        del self._sticks[name]
+        if self.process:
+            self.qmp("device_del", id=name)
+            self.wait_event("DEVICE_DELETED", device=name)
+            self.qmp("blockdev-del", node_name=name + "-disk")
 
     def plug_sd(self, image):
         """Put a card into the second slot. The image's size must be a power of two."""
-        self.qmp("blockdev-change-medium", id="card", filename=os.path.abspath(image), format="raw")
+        if self.process:
+            self.qmp("blockdev-change-medium", id="card", filename=os.path.abspath(image), format="raw")
+        self.sd = image
 
     def unplug_sd(self):
         """Take the card out of the second slot."""
-        self.qmp("eject", id="card", force=True)
+        if self.process:
+            self.qmp("eject", id="card", force=True)
+        self.sd = None
 
     # --- Console -----------------------------------------------------------------------------------------------------
 
