@@ -250,6 +250,14 @@ enum detail app_open(struct app *app, bool for_writing, struct fault *fault)
 {
 	enum detail detail = system_board(&app->board, app->options.board, fault);
 
+	if (detail && app->options.board) {
+		char object[sizeof(fault->object)];
+		struct text t = TEXT_IN(object);
+		text_add(&t, app->options.board);
+		text_add(&t, ", ");
+		text_add(&t, fault->object);
+		text_copy(fault->object, sizeof(fault->object), object);
+	}
 	if (!detail)
 		detail = find_running(app, fault);
 	if (!detail)
@@ -354,21 +362,32 @@ void app_show_device(struct app *app)
 		      pending ? &app->state.journal : NULL, app->device.running);
 }
 
-void app_keep_failure(struct app *app, enum result_what what, const struct fault *fault,
-		      const char *origin)
+void app_failure(struct app *app, enum result_what what, const struct fault *fault,
+		 const char *origin, struct result *result)
 {
-	struct result result = {
+	const struct front *front = &app->front;
+
+	*result = (struct result){
 		.what = what,
 		.fault = *fault,
 		.boot_count = app->state.record.boot_count,
 		.monotonic_ms = system_now_ms(),
 		.slot = RESULT_NO_SLOT,
 	};
+	system_clock.ops->wall(&system_clock, result->wall, sizeof(result->wall));
+	text_copy(result->origin, sizeof(result->origin), origin);
+	if (detail_status(fault->detail) != STATUS_VERIFY_FAILED || !front->manifest.image_count)
+		return;
+	result->release = front->manifest.release;
+	text_copy(result->version, sizeof(result->version), front->manifest.version);
+	memcpy(result->package_id, front->id, HASH_LEN);
+}
+
+void app_keep(struct app *app, const struct result *result)
+{
 	struct fault ignored;
 
-	system_clock.ops->wall(&system_clock, result.wall, sizeof(result.wall));
-	text_copy(result.origin, sizeof(result.origin), origin);
-	app_log_result(app, &result);
+	app_log_result(app, result);
 	if (app->open)
-		state_add_result(&app->state, &result, &ignored);
+		state_add_result(&app->state, result, &ignored);
 }

@@ -105,9 +105,13 @@ void app_log_result(struct app *app, const struct result *result);
  */
 bool app_poll(struct app *app);
 
-/* Keeps the result of something that failed before install_run could. */
-void app_keep_failure(struct app *app, enum result_what what, const struct fault *fault,
-		      const char *origin);
+/*
+ * The result of something that failed before install_run could make one: with what the package says
+ * of itself where its signature held (the front holds it). app_keep stores and logs it.
+ */
+void app_failure(struct app *app, enum result_what what, const struct fault *fault,
+		 const char *origin, struct result *result);
+void app_keep(struct app *app, const struct result *result);
 
 /* Whether a write may go on: in the running system its slot must be known. */
 enum detail app_check_mode(const struct app *app, struct fault *fault);

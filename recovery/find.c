@@ -53,10 +53,8 @@ static void consider(struct app *app, const struct medium *medium, const char *p
 		detail = install_plan(&app->device, source, &options, &plan, &fault);
 	app_source_close(app);
 	if (detail) {
-		if (!found->why.detail) {
-			found->why = fault;
-			text_copy(found->why_name, sizeof(found->why_name), path);
-		}
+		if (!found->why.fault.detail)
+			app_failure(app, RESULT_INSTALL, &fault, path, &found->why);
 		return;
 	}
 	if (wanted && !hash_equal(app->front.id, wanted))

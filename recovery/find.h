@@ -15,8 +15,7 @@ struct found {
 
 	unsigned media;	     /* that were looked at */
 	unsigned candidates; /* packages that were looked at */
-	struct fault why;    /* of the first that cannot be installed, when none can */
-	char why_name[256];  /* of that */
+	struct result why;   /* of the first that cannot be installed */
 };
 
 /*

@@ -230,6 +230,15 @@ static void end_well(struct recover *r)
 	r->menu = true;
 }
 
+/* Something failed before the engine could make a result of it. */
+static void fail(struct recover *r, const struct fault *fault, const char *origin, bool show)
+{
+	app_failure(r->app, RESULT_INSTALL, fault, origin, &r->result);
+	app_keep(r->app, &r->result);
+	if (show)
+		screen_result(&r->app->screen, &r->result);
+}
+
 /* Runs the engine on an open source and shows how it ended. */
 static enum detail install(struct recover *r, struct source *source, bool allow_older)
 {
@@ -279,7 +288,7 @@ static void install_found(struct recover *r, bool allow_older)
 	if (!detail)
 		detail = install(r, source, allow_older);
 	else
-		app_keep_failure(r->app, RESULT_INSTALL, &fault, r->found.path);
+		fail(r, &fault, r->found.path, false);
 	find_close(r->app);
 	after_install(r, detail);
 }
@@ -346,17 +355,12 @@ static bool try_stick(struct recover *r, const uint8_t *wanted)
 	find_package(app, wanted, found);
 	if (!found->any) {
 		if (found->media && !wanted && !r->failure_shown) {
-			struct result *result = &r->result;
-			memset(result, 0, sizeof(*result));
-			result->what = RESULT_INSTALL;
-			result->slot = RESULT_NO_SLOT;
-			result->fault = found->why;
-			text_copy(result->origin, sizeof(result->origin), found->why_name);
 			if (!found->candidates) {
 				screen_wait(&app->screen, WAIT_NO_PACKAGE, "The stick");
 			} else {
-				app_keep_failure(app, RESULT_INSTALL, &found->why, found->why_name);
-				screen_result(&app->screen, result);
+				r->result = found->why;
+				app_keep(app, &r->result);
+				screen_result(&app->screen, &r->result);
 			}
 			r->failure_shown = true;
 		}
@@ -389,7 +393,7 @@ static bool network_up(struct recover *r)
 	if (net_up(&options, &address, &fault)) {
 		screen_wait(&app->screen, WAIT_NETWORK, fault.object);
 		if (r->by_hand)
-			app_keep_failure(app, RESULT_INSTALL, &fault, app->board.network_url);
+			fail(r, &fault, app->board.network_url, false);
 		return false;
 	}
 	if (!r->network_ok) {
@@ -437,15 +441,7 @@ static bool try_network(struct recover *r, const char *url, const uint8_t *wante
 	if (detail) {
 		r->downloads++;
 		app_source_close(app);
-		app_keep_failure(app, RESULT_INSTALL, &fault, url);
-		if (!r->failure_shown || r->by_hand) {
-			memset(&r->result, 0, sizeof(r->result));
-			r->result.what = RESULT_INSTALL;
-			r->result.slot = RESULT_NO_SLOT;
-			r->result.fault = fault;
-			text_copy(r->result.origin, sizeof(r->result.origin), url);
-			screen_result(&app->screen, &r->result);
-		}
+		fail(r, &fault, url, !r->failure_shown || r->by_hand);
 		r->failure_shown = true;
 		return false;
 	}

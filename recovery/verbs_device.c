@@ -6,6 +6,7 @@
 #include "ui/report.h"
 #include "ui/words.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -200,7 +201,12 @@ int verb_confirm(struct app *app, const struct verb_options *o)
 
 	app_start(app, &o->app, false);
 	out_fd_open(&out, STDOUT_FILENO, false);
-	detail = app_open(app, true, &fault);
+	/* A folder that somebody names must be there: a slip of the pen is no clean bill of health.
+	 */
+	if (o->argument && access(o->argument, R_OK | X_OK))
+		detail = fault_errno(&fault, DETAIL_SOURCE_NOT_FOUND, o->argument, errno);
+	else
+		detail = app_open(app, true, &fault);
 	if (!detail && (detail = app_check_mode(app, &fault)))
 		fault.detail = detail;
 	if (detail) {
@@ -211,6 +217,8 @@ int verb_confirm(struct app *app, const struct verb_options *o)
 		report_row(&out.out, "Before",
 			   "a new system was tried and given up: see `lifeboat status`");
 	folder = o->argument ? o->argument : app->board.health_checks;
+	if (!*folder || access(folder, F_OK))
+		app_log(app, "confirm: no folder of health checks");
 	if (*folder && health_run(folder, app->board.health_timeout_s, &app->watch, &fault)) {
 		if (fault.detail != DETAIL_INTERRUPTED)
 			return reject(app, o, &fault, &result);

@@ -61,12 +61,11 @@ static enum detail run_install(struct app *app, const struct verb_options *o, st
 	    (detail = app_source_open(app, o->argument, &source, fault)))
 		return detail;
 	app_show_device(app);
-	detail = install_plan(&app->device, source, &options, &plan, fault);
-	if (!detail) {
+	if (!install_plan(&app->device, source, &options, &plan, fault))
 		show_plan(app, o->argument, &plan);
-		/* From the start again: the engine proves for itself. */
-		detail = source->ops->seek(source, 0, fault);
-	}
+	/* From the start again: the engine proves for itself, and keeps the result when it refuses.
+	 */
+	detail = source->ops->seek(source, 0, fault);
 	if (detail)
 		return detail;
 	screen_work(&app->screen, WORK_INSTALL, false);
@@ -89,12 +88,8 @@ int verb_install(struct app *app, const struct verb_options *o)
 	memset(&result, 0, sizeof(result));
 	if (run_install(app, o, &result)) {
 		fault = result.fault;
-		memset(&result, 0, sizeof(result));
-		result.what = RESULT_INSTALL;
-		result.slot = RESULT_NO_SLOT;
-		result.fault = fault;
-		text_copy(result.origin, sizeof(result.origin), o->argument);
-		app_keep_failure(app, RESULT_INSTALL, &fault, o->argument);
+		app_failure(app, RESULT_INSTALL, &fault, o->argument, &result);
+		app_keep(app, &result);
 	}
 	app_show_device(app);
 	screen_result(&app->screen, &result);

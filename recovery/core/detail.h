@@ -185,6 +185,9 @@ enum status {
 	  "Start it again: it goes on where it stopped.")                                          \
 	X(NOT_WIPEABLE, 3027, "may not be wiped", "Name it in the board tree's `wipe` if it may.") \
 	X(NO_SYSTEM, 3028, "has no system that could be started", "Install a package.")            \
+	X(SLOT_KEPT, 3029,                                                                         \
+	  "runs, or is the only one that has proved itself: it is not overwritten",                \
+	  "Leave the choice of the slot to Lifeboat.")                                             \
 	/* 40xx: the installed system did not prove itself */                                      \
 	X(HEALTH_FAILED, 4001, "failed its health check",                                          \
 	  "See the log; the system before this one is started.")                                   \

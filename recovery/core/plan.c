@@ -216,6 +216,13 @@ static enum detail choose_target(struct plan *plan, const struct plan_request *r
 		object = "package";
 	if (target < 0 && why == DETAIL_NOT_CONFIRMED_YET)
 		object = "the running system";
+	if (target < 0 && why == DETAIL_NO_TARGET && request->wanted >= 0) {
+		char slot[16];
+		struct text t = TEXT_IN(slot);
+		text_add(&t, "slot ");
+		text_add(&t, request->board->slots[request->wanted].name);
+		return fault_set(fault, DETAIL_SLOT_KEPT, slot);
+	}
 	if (target < 0)
 		return fault_set(fault, why, object);
 	plan->target = (size_t)target;

@@ -174,6 +174,8 @@
 	X(ERRNO_EPERM, "not permitted")                                                            \
 	X(ERRNO_ENOENT, "no such file")                                                            \
 	X(ERRNO_EIO, "input/output error")                                                         \
+	X(ERRNO_EISDIR, "is a folder")                                                             \
+	X(ERRNO_ESPIPE, "not a file or block device")                                              \
 	X(ERRNO_ENXIO, "no such device")                                                           \
 	X(ERRNO_ENOMEM, "out of memory")                                                           \
 	X(ERRNO_EACCES, "permission denied")                                                       \
