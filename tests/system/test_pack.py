@@ -1,6 +1,7 @@
 """lifeboat-pack: what it makes, what it refuses, and what it says."""
 
 import hashlib
+import hmac
 import json
 import os
 import pathlib
@@ -459,6 +460,61 @@ def test_sec1_key(tmp_path, package):
     assert "EC PARAMETERS" in (tmp_path / "e.key").read_text()
     pack("sign", "--key", "e.key", package, cwd=tmp_path)
     pack("verify", "--key", "e.pub", package, cwd=tmp_path)
+
+
+def rfc6979(secret, digest):
+    """r and s as RFC 6979 section 3.2 (SHA-256) and SEC 1 section 4.1.3 give them on P-256; checked below with A.2.5."""
+    p = 2**256 - 2**224 + 2**192 + 2**96 - 1
+    q = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551
+    base = (0x6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296,
+            0x4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5)
+
+    def add(a, b):
+        if a is None or b is None:
+            return a or b
+        if a[0] == b[0]:
+            if (a[1] + b[1]) % p == 0:
+                return None
+            slope = 3 * (a[0] * a[0] - 1) * pow(2 * a[1], -1, p)
+        else:
+            slope = (b[1] - a[1]) * pow(b[0] - a[0], -1, p)
+        x = (slope * slope - a[0] - b[0]) % p
+        return x, (slope * (a[0] - x) - a[1]) % p
+
+    def times(number, point):
+        total = None
+        while number:
+            if number & 1:
+                total = add(total, point)
+            point, number = add(point, point), number >> 1
+        return total
+
+    def mac(key, *parts):
+        return hmac.digest(key, b"".join(parts), "sha256")
+    h = int.from_bytes(digest, "big")
+    seed = secret.to_bytes(32, "big") + (h % q).to_bytes(32, "big")
+    v, key = b"\1" * 32, bytes(32)
+    for octet in (b"\0", b"\1"):
+        key = mac(key, v, octet, seed)
+        v = mac(key, v)
+    v = mac(key, v)  # the first candidate is below q, but once in 2^32
+    nonce = int.from_bytes(v, "big")
+    r = times(nonce, base)[0] % q
+    return r, (h + secret * r) * pow(nonce, -1, q) % q
+
+
+def test_signature_follows_rfc_6979(package, key):
+    assert rfc6979(0xc9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721,
+                   hashlib.sha256(b"sample").digest()) == (
+        0xefd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716,
+        0xf7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8)
+    der = subprocess.run(["openssl", "ec", "-in", key.key, "-outform", "DER"], check=True, capture_output=True).stdout
+    secret = int.from_bytes(der[7:39], "big")  # SEC 1 C.4: SEQUENCE { 1, OCTET STRING of 32 bytes, ...
+    parts = Package.load(package)
+    signature = parts.signatures[0][2]
+    length = signature[3]
+    r, s = signature[4:4 + length], signature[6 + length:]
+    assert (int.from_bytes(r, "big"), int.from_bytes(s, "big")) == rfc6979(secret, bytes.fromhex(parts.id))
 
 
 def test_several_signatures(tmp_path, package, keys):
