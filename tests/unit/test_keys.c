@@ -286,6 +286,23 @@ static void a_full_pipe_loses_text_and_never_holds_up_for_long(void **state)
 	close(ends[1]);
 }
 
+static void one_long_text_does_not_hold_up_either(void **state)
+{
+	(void)state;
+	struct out_fd *out = arena_alloc(sizeof(*out));
+	char *page = arena_alloc(KIB(256));
+	uint64_t start = now_ms();
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0); /* a write into it may block */
+	out_fd_open(out, ends[1], false);
+	out_raw(&out->out, page, KIB(256));
+	check(out->lost && now_ms() - start < OUT_PATIENCE_MS + 1500);
+	out_fd_close(out);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static void a_stopped_terminal_does_not_hold_up(void **state)
 {
 	(void)state;
@@ -364,6 +381,7 @@ int main(void)
 		TEST(a_hang_up_is_the_end),
 		TEST(the_background_leaves_the_terminal_alone),
 		TEST(a_full_pipe_loses_text_and_never_holds_up_for_long),
+		TEST(one_long_text_does_not_hold_up_either),
 		TEST(a_stopped_terminal_does_not_hold_up),
 		TEST(a_terminal_that_nobody_reads_does_not_hold_up),
 		TEST(a_closed_pipe_is_only_noted),
