@@ -17,6 +17,10 @@
 # Names that start with lb_ are the script's own. U-Boot's shell looks into the environment before it looks at a
 # script's variables, so the build puts lines before this script that remove every such name from the environment.
 
+# Where U-Boot keeps the control device tree; the variable itself has no place in the stored environment.
+lb_tree=$fdtcontroladdr
+setenv fdtcontroladdr
+
 # "none" and not an empty value: an assignment of nothing leaves a variable of U-Boot's shell as it was.
 lb_order=none
 lb_reason=no-slot
@@ -65,7 +69,7 @@ for lb_s in $lb_order R a b; do
 		if test $lb_next != none; then
 			# A try is taken away before the slot is started. If that cannot be stored, a slot on trial
 			# would be tried for ever, so only a good one is started then.
-			setenv bootargs; setenv lb_start; setenv lb_size; setenv lb_total; setenv lb_blocks
+			setenv bootargs; setenv fdtaddr; setenv lb_start; setenv lb_size; setenv lb_total; setenv lb_blocks
 			setenv BOOT_${lb_slot}_LEFT $lb_next
 			if env save; then
 				lb_go=1
@@ -101,16 +105,16 @@ for lb_s in $lb_order R a b; do
 			if mmc read 0x48000000 $lb_start 0x$lb_blocks; then
 				# Returns only when the image does not verify.
 				if test $lb_s = R; then
-					bootm 0x48000000#recovery 0x48000000#recovery $fdtcontroladdr
+					bootm 0x48000000#recovery 0x48000000#recovery $lb_tree
 				else
-					bootm 0x48000000#system - $fdtcontroladdr
+					bootm 0x48000000#system - $lb_tree
 				fi
 			fi
 		fi
 		echo "Lifeboat: the boot image of $lb_slot is not valid"
 		lb_reason=boot-image-invalid
 		if test $lb_s != R; then
-			setenv bootargs; setenv lb_start; setenv lb_size; setenv lb_total; setenv lb_blocks
+			setenv bootargs; setenv fdtaddr; setenv lb_start; setenv lb_size; setenv lb_total; setenv lb_blocks
 			setenv BOOT_${lb_slot}_LEFT 0
 			env save
 		fi
