@@ -13,11 +13,16 @@
 
 _Static_assert(sizeof(off_t) == 8, "offsets beyond 2 GiB");
 
+static int write_fd(const struct blockdev *b)
+{
+	return b->write_fd >= 0 ? b->write_fd : b->fd;
+}
+
 /* One pass of pread or pwrite: all of it, or an errno. */
 static int transfer_all(struct blockdev *b, bool write, uint64_t off, uint8_t *buf, size_t len)
 {
 	while (len) {
-		ssize_t n = write ? pwrite(b->fd, buf, len, (off_t)off)
+		ssize_t n = write ? pwrite(write_fd(b), buf, len, (off_t)off)
 				  : pread(b->fd, buf, len, (off_t)off);
 
 		if (n < 0 && errno == EINTR)
@@ -56,7 +61,7 @@ static void forget_pages(struct blockdev *b, uint64_t off, uint64_t len)
 	uint64_t start = (b->off + off) & ~(PAGE_MAX - 1);
 	uint64_t end = (b->off + off + len + PAGE_MAX - 1) & ~(PAGE_MAX - 1);
 
-	posix_fadvise(b->fd, (off_t)start, (off_t)(end - start), POSIX_FADV_DONTNEED);
+	posix_fadvise(write_fd(b), (off_t)start, (off_t)(end - start), POSIX_FADV_DONTNEED);
 }
 
 static bool aligned(const void *buf)
@@ -86,25 +91,29 @@ static int blockdev_read(struct dev *dev, uint64_t off, void *buf, size_t len)
 	return err;
 }
 
+/* Lets the kernel begin with what was written, so that the flush does not have to wait for all of
+ * it. */
+static void write_behind(struct blockdev *b, uint64_t end, size_t len)
+{
+	b->behind += len;
+	if (b->behind < BLOCKDEV_BEHIND)
+		return;
+	sync_file_range(write_fd(b), (off_t)(b->off + end - b->behind), (off_t)b->behind,
+			SYNC_FILE_RANGE_WRITE);
+	b->behind = 0;
+}
+
 static int blockdev_write(struct dev *dev, uint64_t off, const void *buf, size_t len)
 {
 	struct blockdev *b = (struct blockdev *)dev;
 	int err = check(b, off, len);
-	const uint8_t *from = buf;
 
-	while (!err && len) {
-		bool through = b->direct && !aligned(from);
-		size_t part = through && len > BLOCKDEV_BOUNCE ? BLOCKDEV_BOUNCE : len;
-
-		if (through)
-			memcpy(b->bounce, from, part);
-		/* pwrite does not write to its buffer. */
-		err = transfer_all(b, true, b->off + off, through ? b->bounce : (uint8_t *)from,
-				   part);
-		from += part;
-		off += part;
-		len -= part;
-	}
+	if (err || !len)
+		return err;
+	/* pwrite does not write to its buffer. */
+	err = transfer_all(b, true, b->off + off, (uint8_t *)buf, len);
+	if (!err)
+		write_behind(b, off + len, len);
 	return err;
 }
 
@@ -112,12 +121,12 @@ static int blockdev_flush(struct dev *dev)
 {
 	struct blockdev *b = (struct blockdev *)dev;
 
-	while (fdatasync(b->fd))
+	while (fdatasync(write_fd(b)))
 		if (errno != EINTR)
 			return errno;
+	b->behind = 0;
 	/* Clean pages can be let go: what is read next comes from the medium. */
-	if (!b->direct)
-		forget_pages(b, 0, b->dev.size);
+	forget_pages(b, 0, b->dev.size);
 	return 0;
 }
 
@@ -133,7 +142,12 @@ static int open_direct(struct blockdev *b, const char *path, int flags)
 	b->direct = b->fd >= 0;
 	if (b->fd < 0 && errno == EINVAL)
 		b->fd = open(path, flags);
-	return b->fd < 0 ? errno : 0;
+	if (b->fd < 0)
+		return errno;
+	/* The claim of O_EXCL is the first descriptor's; this one belongs to the same owner. */
+	if (b->direct && (flags & O_ACCMODE) == O_RDWR)
+		b->write_fd = open(path, flags & ~O_EXCL);
+	return 0;
 }
 
 /* Fills size and sector size of the whole device or file. */
@@ -181,7 +195,7 @@ enum detail blockdev_open(struct blockdev *b, const char *path, const char *name
 
 	memset(b, 0, sizeof(*b));
 	b->dev.ops = &blockdev_ops;
-	b->fd = -1;
+	b->fd = b->write_fd = -1;
 	/* Asked before it is opened: opening a pipe would wait for its other end. */
 	err = stat(path, &st) ? errno : 0;
 	if (!err && !S_ISBLK(st.st_mode) && !S_ISREG(st.st_mode))
@@ -208,6 +222,8 @@ void blockdev_close(struct blockdev *b)
 		return;
 	if (b->fd >= 0)
 		close(b->fd);
+	if (b->write_fd >= 0)
+		close(b->write_fd);
 	free(b->bounce);
 	memset(b, 0, sizeof(*b));
 }

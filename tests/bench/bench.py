@@ -21,7 +21,7 @@ KEY = os.path.join(TOP, "keys/development.key")
 
 BOARD = """/dts-v1/;
 / { lifeboat { compatible = "lifeboat,board-1"; product = "lifeboat,bench"; state-partition = "state";
-  slots { A { system = "system_a"; }; };
+  slots { A { system = "system_a"; }; B { system = "system_b"; }; };
   flag-store { compatible = "u-boot,environment"; offset = /bits/ 64 <0x100000 0x180000>; size = /bits/ 64 <0x4000>; };
 }; };
 """
@@ -45,9 +45,10 @@ def make_image(path, size, seed):
 
 def make_disk(path, size):
     with open(path, "wb") as f:
-        f.truncate(size + 16 * MIB)
-    table = "label: gpt\nfirst-lba: 34\nstart=4096, size=8192, name=state\nstart=12288, size=%d, name=system_a\n" % (
-        size // 512)
+        f.truncate(2 * size + 16 * MIB)
+    table = "label: gpt\nfirst-lba: 34\nstart=4096, size=8192, name=state\n"
+    for i, name in enumerate(("system_a", "system_b")):
+        table += "start=%d, size=%d, name=%s\n" % (12288 + i * size // 512, size // 512, name)
     subprocess.run(["/sbin/sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", path], input=table, text=True,
                    check=True)
 
