@@ -292,18 +292,13 @@ build/aarch64/lifeboat.stripped: build/aarch64/lifeboat
 # --- Keys (keys/README.md) -------------------------------------------------------------------------------------------
 
 PUBLIC_KEYS := $(wildcard keys/*.pub)
-ifeq ($(PUBLIC_KEYS),)
 ifeq ($(DEVELOPMENT),1)
-PUBLIC_KEYS := keys/development.pub
-else
-$(error keys/ holds no public key (*.pub), so no package could ever be trusted: make one with 'lifeboat-pack keygen' \
-	or copy yours there (keys/README.md))
-endif
-endif
-ifneq ($(DEVELOPMENT),1)
-ifneq ($(filter keys/development.pub,$(PUBLIC_KEYS)),)
-$(error keys/development.pub does not belong into a product: remove it from keys/ (keys/README.md))
-endif
+PUBLIC_KEYS := $(or $(PUBLIC_KEYS),keys/development.pub)
+else ifeq ($(PUBLIC_KEYS),)
+KEYS_WRONG = keys/ holds no public key (*.pub), so no package could ever be trusted: make one with \
+	build/host/lifeboat-pack keygen, or copy yours there (keys/README.md)
+else ifneq ($(filter keys/development.pub,$(PUBLIC_KEYS)),)
+KEYS_WRONG = keys/development.pub does not belong into a product: remove it (keys/README.md)
 endif
 
 keys/development.pub: | build/host/lifeboat-pack
@@ -312,6 +307,7 @@ keys/development.pub: | build/host/lifeboat-pack
 
 # Not anew with each change of the packer: only what writes this file counts.
 build/keys.c: $(PUBLIC_KEYS) recovery/host/trust_source.c | build/host/lifeboat-pack
+	@$(if $(KEYS_WRONG),echo "$(KEYS_WRONG)" >&2; exit 1,:)
 	$(call say,TRUST,$(PUBLIC_KEYS))
 	$(Q)build/host/lifeboat-pack trust $(PUBLIC_KEYS) >$@
 
