@@ -305,8 +305,12 @@ keys/development.pub: | build/host/lifeboat-pack
 	$(call say,KEY,keys/development.key)
 	$(Q)build/host/lifeboat-pack keygen keys/development
 
+# A key that was taken away is a change too.
+build/keys.list: FORCE
+	$(call changed,DEVELOPMENT=$(DEVELOPMENT) $(PUBLIC_KEYS))
+
 # Not anew with each change of the packer: only what writes this file counts.
-build/keys.c: $(PUBLIC_KEYS) recovery/host/trust_source.c | build/host/lifeboat-pack
+build/keys.c: $(PUBLIC_KEYS) build/keys.list recovery/host/trust_source.c | build/host/lifeboat-pack
 	@$(if $(KEYS_WRONG),echo "$(KEYS_WRONG)" >&2; exit 1,:)
 	$(call say,TRUST,$(PUBLIC_KEYS))
 	$(Q)build/host/lifeboat-pack trust $(PUBLIC_KEYS) >$@
