@@ -36,6 +36,7 @@ PLATFORM_SRCS = \
 	recovery/platform/blockdev.c \
 	recovery/platform/child.c \
 	recovery/platform/disk.c \
+	recovery/platform/format.c \
 	recovery/platform/health.c \
 	recovery/platform/hotplug.c \
 	recovery/platform/http_parse.c \
@@ -105,6 +106,7 @@ UNIT_TESTS = \
 	test_detail \
 	test_disk \
 	test_flags \
+	test_format \
 	test_front \
 	test_gpt \
 	test_http \
@@ -468,6 +470,11 @@ define figure
 @size=$$(stat -c %s $(2)); echo "figure: $(1) = $$size bytes"; \
 	[ $$size -le $(3) ] || { echo "$(2) is larger than the limit of $(3) bytes" >&2; exit 1; }
 endef
+
+# On an idle machine.
+bench: all
+	$(Q)$(PYTHON) tests/bench/bench.py
+	$(Q)$(PYTHON) qemu/boot-time
 
 size: $(LIFEBOAT_AARCH64) build/board/initramfs.cpio.gz build/board/recovery.itb
 	$(call figure,lifeboat_aarch64,$(LIFEBOAT_AARCH64),262144)
