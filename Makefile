@@ -131,6 +131,7 @@ UNIT_HELPER_SRCS = \
 	tests/unit/scratch.c \
 	tests/unit/support.c \
 	tests/unit/support_package.c \
+	tests/unit/support_rig.c \
 	tests/unit/support_screen.c \
 	tests/unit/support_world.c
 

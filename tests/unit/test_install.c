@@ -5,282 +5,7 @@
  * A watcher sees each operation before it is done, with what the medium holds by then, and holds it
  * against the invariants.
  */
-#include "support.h"
-
-#include "install.h"
-#include "ubootenv.h"
-
-enum {
-	ENV_A = 0x10000,
-	ENV_B = 0x18000,
-	ENV_SIZE = 0x1000,
-	BOOT_LEN = 0x10000,
-	SYSTEM_LEN = 0x40000,
-};
-
-static struct rig {
-	size_t slots;
-	struct part parts[8];
-	size_t part_count;
-	uint64_t size;
-	struct memdisk *disk;
-	uint8_t *pristine; /* the disk before the test */
-	struct memstorage storage;
-	struct board board;
-	struct gpt gpt;
-	struct ubootenv env;
-	struct state state;
-	struct memclock clock;
-	struct memobserver observer;
-	struct trust trust;
-	struct device device;
-	struct pkg *installed; /* release 9, in slot A */
-	struct pkg *package;   /* release 10 */
-	struct result result;
-} rig;
-
-static struct front front;
-static uint8_t buffer[CHUNK_SIZE_MAX];
-static struct fault fault;
-static struct memsource source;
-static const struct install_options any_slot = {.wanted = -1};
-
-/* --- The rig --- */
-
-static struct pkg *make_package(uint64_t release, uint64_t seed, const char *product)
-{
-	struct pkg *pkg = pkg_new();
-	char version[32];
-	size_t boot = 5 * 4096 + 100, system = 9 * 4096;
-	uint8_t *content = pkg_content(system, 4096, seed);
-	snprintf(version, sizeof(version), "%llu.0", (unsigned long long)release);
-	prop_text(pkg->root, "version", version);
-	prop_text(pkg->root, "product", product);
-	prop_u64(pkg->root, "release", release);
-	prop_u64(pkg->root, "rollback-floor", release - 2);
-	prop_u64(pkg->root, "key-epoch", release / 2);
-	memcpy(content + 4 * 4096, pkg_content(4096, 4096, 1234),
-	       4096); /* the same in every release */
-	pkg_add_image(pkg, "boot", pkg_content(boot, 4096, seed + 1000), boot, 4096);
-	pkg_add_image(pkg, "system", content, system, 4096);
-	pkg_link(pkg);
-	pkg_seal(pkg);
-	return pkg;
-}
-
-static struct part *rig_part(const char *label)
-{
-	for (size_t i = 0; i < rig.part_count; i++)
-		if (!strcmp(rig.parts[i].label, label))
-			return &rig.parts[i];
-	fail_msg("no partition %s", label);
-	return NULL;
-}
-
-static void rig_board(void)
-{
-	struct board *b = &rig.board;
-	memset(b, 0, sizeof(*b));
-	strcpy(b->product, "product");
-	strcpy(b->state_label, "state");
-	strcpy(b->recovery_label, "recovery");
-	b->tries = 3;
-	b->slot_count = rig.slots;
-	for (size_t i = 0; i < rig.slots; i++) {
-		strcpy(b->slots[i].name, i ? "B" : "A");
-		b->slots[i].part_count = 2;
-		strcpy(b->slots[i].parts[0].role, "boot");
-		strcpy(b->slots[i].parts[0].label, i ? "boot_b" : "boot_a");
-		strcpy(b->slots[i].parts[1].role, "system");
-		strcpy(b->slots[i].parts[1].label, i ? "system_b" : "system_a");
-	}
-	b->flag_off[0] = ENV_A;
-	b->flag_off[1] = ENV_B;
-	b->flag_size = ENV_SIZE;
-	b->source_count = 1;
-}
-
-static void rig_parts(uint64_t system_len)
-{
-	static const char *const labels[] = {"boot_a",	 "system_a", "boot_b", "system_b",
-					     "recovery", "state",    "data"};
-	uint64_t at = 0x20000;
-	rig.part_count = 0;
-	for (size_t i = 0; i < COUNT(labels); i++) {
-		uint64_t len = i == 5				  ? STATE_SIZE_MIN
-			       : !strncmp(labels[i], "system", 6) ? system_len
-								  : BOOT_LEN;
-		if (rig.slots == 1 && strstr(labels[i], "_b"))
-			continue;
-		rig.parts[rig.part_count++] = (struct part){labels[i], at, len};
-		at += len;
-	}
-	rig.size = at + 0x8000;
-}
-
-/* Everything that a start of the program makes anew, from what the medium holds. */
-static void boot(int running)
-{
-	static uint8_t scratch[GPT_SCRATCH_LEN];
-	struct dev *state_dev;
-	memstorage_init(&rig.storage, rig.disk, rig.parts, rig.part_count);
-	assert_detail(gpt_load(&rig.gpt, &rig.disk->whole.dev, scratch, &fault), DETAIL_OK);
-	assert_detail(rig.storage.storage.ops->open(&rig.storage.storage, "state", true, &state_dev,
-						    &fault),
-		      DETAIL_OK);
-	assert_detail(state_open(&rig.state, state_dev, &fault), DETAIL_OK);
-	ubootenv_init(&rig.env, &rig.disk->whole.dev, &rig.board);
-	memclock_init(&rig.clock);
-	memobserver_init(&rig.observer, rig.disk);
-	rig.trust = trust_of(0, 2);
-	rig.device = (struct device){
-		.trust = &rig.trust,
-		.board = &rig.board,
-		.gpt = &rig.gpt,
-		.storage = &rig.storage.storage,
-		.flag_store = &rig.env.store,
-		.state = &rig.state,
-		.clock = &rig.clock.clock,
-		.observer = &rig.observer.observer,
-		.front = &front,
-		.buffer = buffer,
-		.running = running,
-	};
-}
-
-static void put_slot(uint8_t *disk, int slot, const struct pkg *pkg)
-{
-	memcpy(disk + rig_part(slot ? "boot_b" : "boot_a")->off, pkg->images[0].plain,
-	       pkg->images[0].size);
-	memcpy(disk + rig_part(slot ? "system_b" : "system_a")->off, pkg->images[1].plain,
-	       pkg->images[1].size);
-}
-
-#define ENV_GOOD_A                                                                                 \
-	"fdtfile=board.dtb\0BOOT_ORDER=A\0BOOT_A_LEFT=3\0BOOT_A_GOOD=1\0BOOT_B_LEFT=0\0BOOT_B_"    \
-	"GOOD=0\0BOOT_RECOVERY=0\0"                                                                \
-	"bootdelay=0"
-
-/* Release 9 is in slot A, good, and known to the device record; slot B holds something else. */
-static void rig_new_of(size_t slots, uint64_t system_len)
-{
-	memset(&rig, 0, sizeof(rig));
-	rig.slots = slots;
-	rig_parts(system_len);
-	rig_board();
-	rig.disk = memdisk_new(rig.size, 512);
-	struct gpt_maker maker = {.sector = 512, .part_count = rig.part_count, .parts = rig.parts};
-	gpt_make(rig.disk->now, rig.size, &maker);
-	for (size_t i = 0; i < rig.part_count; i++)
-		if (rig.parts[i].len < MIB(1))
-			noise_fill(rig.disk->now + rig.parts[i].off, rig.parts[i].len, 40 + i);
-	rig.installed = make_package(9, 9, "product");
-	rig.package = make_package(10, 10, "product");
-	put_slot(rig.disk->now, 0, rig.installed);
-	env_make(rig.disk->now + ENV_A, ENV_SIZE, 17, ENV_GOOD_A, sizeof(ENV_GOOD_A));
-	env_make(rig.disk->now + ENV_B, ENV_SIZE, 16, ENV_GOOD_A, sizeof(ENV_GOOD_A));
-	memset(rig.disk->now + rig_part("state")->off, 0, STATE_SIZE_MIN);
-
-	boot(-1);
-	rig.state.record.rollback_floor = 7;
-	rig.state.record.key_epoch = 4;
-	rig.state.record.confirmed_release = 9;
-	rig.state.record.slot[0] =
-		(struct state_slot){.release = 9, .version = "9.0", .confirmed = true};
-	memcpy(rig.state.record.slot[0].package_id, rig.installed->id, HASH_LEN);
-	assert_detail(state_store_record(&rig.state, &fault), DETAIL_OK);
-	rig.pristine = arena_copy(rig.disk->now, rig.size);
-	memdisk_restore(rig.disk, rig.pristine);
-}
-
-static void rig_new(size_t slots)
-{
-	rig_new_of(slots, SYSTEM_LEN);
-}
-
-static void restore(int running)
-{
-	memdisk_restore(rig.disk, rig.pristine);
-	boot(running);
-	memdisk_forget_ops(rig.disk);
-}
-
-static enum detail install_with(const struct pkg *pkg, const struct install_options *options)
-{
-	memsource_init(&source, pkg->bytes, pkg->len);
-	memset(&rig.result, 0xa5, sizeof(rig.result));
-	return install_run(&rig.device, &source.source, options, &rig.result);
-}
-
-static enum detail install(const struct pkg *pkg)
-{
-	return install_with(pkg, &any_slot);
-}
-
-/* --- What a disk says, read independently of core --- */
-
-static const uint8_t *env_of(const uint8_t *disk)
-{
-	return env_active(disk + ENV_A, disk + ENV_B, ENV_SIZE);
-}
-
-static char choice_of(const uint8_t *disk)
-{
-	return env_choice(env_of(disk), ENV_SIZE);
-}
-
-static bool slot_holds(const uint8_t *disk, int slot, const struct pkg *pkg)
-{
-	return !memcmp(disk + rig_part(slot ? "boot_b" : "boot_a")->off, pkg->images[0].plain,
-		       pkg->images[0].size) &&
-	       !memcmp(disk + rig_part(slot ? "system_b" : "system_a")->off, pkg->images[1].plain,
-		       pkg->images[1].size);
-}
-
-static const char *env_var(const char *name)
-{
-	const uint8_t *env = env_of(rig.disk->durable);
-	const char *value = env ? env_get(env, ENV_SIZE, name) : NULL;
-	return value ? value : "";
-}
-
-/* I4: what the boot loader would start is a complete system, or recovery. */
-static void i4_holds_on(const uint8_t *disk)
-{
-	char choice = choice_of(disk);
-	if (choice == 'R')
-		return;
-	check(slot_holds(disk, choice == 'B', rig.installed) ||
-	      slot_holds(disk, choice == 'B', rig.package));
-}
-
-static void part_untouched(const char *label)
-{
-	const struct part *p = rig_part(label);
-	check(!memcmp(rig.disk->now + p->off, rig.pristine + p->off, p->len));
-}
-
-static bool env_untouched(void)
-{
-	return !memcmp(rig.disk->now + ENV_A, rig.pristine + ENV_A, ENV_SIZE) &&
-	       !memcmp(rig.disk->now + ENV_B, rig.pristine + ENV_B, ENV_SIZE);
-}
-
-static bool is_target_dev(const char *label)
-{
-	return !strncmp(label, "boot_", 5) || !strncmp(label, "system_", 7);
-}
-
-/* No partition of a system and no flag was written to; the running system boots as before. */
-static void nothing_was_changed(void)
-{
-	check(env_untouched());
-	for (size_t i = 0; i < rig.part_count; i++)
-		if (strcmp(rig.parts[i].label, "state"))
-			part_untouched(rig.parts[i].label);
-	for (size_t i = 0; i < rig.disk->op_count; i++)
-		check(rig.disk->ops[i].kind != OP_WRITE || !strcmp(rig.disk->ops[i].dev, "state"));
-}
+#include "support_rig.h"
 
 /* --- The watcher --- */
 
@@ -325,7 +50,7 @@ static bool target_in_order(const uint8_t *env, int target)
  * started. */
 static void i2_holds(const uint8_t *disk)
 {
-	const uint8_t *env = env_of(disk);
+	const uint8_t *env = rig_env_of(disk);
 	char left[] = "BOOT_?_LEFT", mark[] = "BOOT_?_GOOD";
 	left[5] = mark[5] = (char)('A' + watch.target);
 	check(env != NULL);
@@ -379,11 +104,11 @@ static void watch_journal(struct memdisk *disk, const uint8_t *content)
 			      flushed));
 	}
 	if (step >= JOURNAL_WRITTEN)
-		check(slot_holds(disk->durable, watch.target, watch.pkg));
+		check(rig_slot_holds(disk->durable, watch.target, watch.pkg));
 	if (step >= JOURNAL_VERIFIED)
 		all_read_back();
 	if (step == JOURNAL_COMMITTED)
-		check(target_in_order(env_of(disk->durable), watch.target));
+		check(target_in_order(rig_env_of(disk->durable), watch.target));
 }
 
 /* I5: the write that makes the target bootable comes after the whole target was read back, and is
@@ -398,25 +123,25 @@ static void watch_flags(struct memdisk *disk, const struct op *op, const uint8_t
 		return;
 	watch.flips++;
 	all_read_back();
-	check(slot_holds(disk->durable, watch.target, watch.pkg));
+	check(rig_slot_holds(disk->durable, watch.target, watch.pkg));
 	watch.flipped = true;
 }
 
 static void watcher(struct memdisk *disk, const struct op *op, const uint8_t *buf)
 {
 	if (watch.flushed) /* only then is anything else durable than before */
-		i4_holds_on(disk->durable);
+		rig_i4_holds_on(disk->durable);
 	watch.flushed = op->kind == OP_FLUSH;
-	if (op->kind == OP_FLUSH && is_target_dev(op->dev))
+	if (op->kind == OP_FLUSH && rig_is_target_dev(op->dev))
 		watch.dirty[image_of(op->dev)] = false;
-	if (op->kind == OP_READ && is_target_dev(op->dev) && slot_of(op->dev) == watch.target) {
+	if (op->kind == OP_READ && rig_is_target_dev(op->dev) && slot_of(op->dev) == watch.target) {
 		if (!watch.dirty[image_of(op->dev)])
 			for (size_t s = op->off / 512; s < (op->off + op->len) / 512; s++)
 				watch.read_back[image_of(op->dev)][s] = 1;
 	}
 	if (op->kind != OP_WRITE)
 		return;
-	if (is_target_dev(op->dev))
+	if (rig_is_target_dev(op->dev))
 		watch_target_write(disk, op, buf);
 	else if (!strcmp(op->dev, "disk"))
 		watch_flags(disk, op, buf);
@@ -484,27 +209,27 @@ static void steps_in_order(bool verify_first)
 static void ab_install(int running)
 {
 	rig_new(2);
-	restore(running);
+	rig_restore(running);
 	watch_for(1, rig.package);
-	assert_detail(install(rig.package), DETAIL_OK);
-	check(choice_of(rig.disk->durable) == 'B');
-	check(slot_holds(rig.disk->durable, 1, rig.package));
+	assert_detail(rig_install(rig.package), DETAIL_OK);
+	check(rig_choice_of(rig.disk->durable) == 'B');
+	check(rig_slot_holds(rig.disk->durable, 1, rig.package));
 	check(watch.flips == 1 && watch.records[JOURNAL_BEGIN] >= 1 &&
 	      watch.records[JOURNAL_COMMITTED] == 1);
 	check(watch.records[JOURNAL_WRITTEN] >= 1 && watch.records[JOURNAL_VERIFIED] >= 1);
 	static const char *const others[] = {"boot_a", "system_a", "recovery", "data"};
 	for (size_t i = 0; i < COUNT(others); i++)
-		part_untouched(others[i]);
-	check(!strcmp(env_var("BOOT_ORDER"), "B A") && !strcmp(env_var("BOOT_B_LEFT"), "3"));
-	check(!strcmp(env_var("BOOT_B_GOOD"), "0") && !strcmp(env_var("BOOT_A_GOOD"), "1"));
-	check(!strcmp(env_var("fdtfile"), "board.dtb") && !strcmp(env_var("bootdelay"), "0"));
+		rig_part_untouched(others[i]);
+	check(!strcmp(rig_env("BOOT_ORDER"), "B A") && !strcmp(rig_env("BOOT_B_LEFT"), "3"));
+	check(!strcmp(rig_env("BOOT_B_GOOD"), "0") && !strcmp(rig_env("BOOT_A_GOOD"), "1"));
+	check(!strcmp(rig_env("fdtfile"), "board.dtb") && !strcmp(rig_env("bootdelay"), "0"));
 	result_is(DETAIL_OK, 1);
 	check(rig.result.release == 10 && !strcmp(rig.result.version, "10.0"));
 	check(!memcmp(rig.result.package_id, rig.package->id, HASH_LEN));
-	check(!strcmp(rig.result.origin, source.source.name));
-	check(!source.failed);
+	check(!strcmp(rig.result.origin, rig.source.source.name));
+	check(!rig.source.failed);
 	/* Each byte of the package was read once: no staging, no second download. */
-	check(source.bytes_read == rig.package->len);
+	check(rig.source.bytes_read == rig.package->len);
 	steps_in_order(false);
 	check(rig.observer.at[STEP_WRITE].done == rig.observer.at[STEP_WRITE].total);
 	check(rig.observer.at[STEP_READ_BACK].done == 5 * 4096 + 100 + 9 * 4096);
@@ -530,27 +255,27 @@ static void single_slot_in_place(void **state)
 {
 	(void)state;
 	rig_new(1);
-	restore(-1);
+	rig_restore(-1);
 	watch_for(0, rig.package);
-	assert_detail(install(rig.package), DETAIL_OK);
-	check(choice_of(rig.disk->durable) == 'A');
-	check(slot_holds(rig.disk->durable, 0, rig.package));
-	part_untouched("recovery");
-	part_untouched("data");
+	assert_detail(rig_install(rig.package), DETAIL_OK);
+	check(rig_choice_of(rig.disk->durable) == 'A');
+	check(rig_slot_holds(rig.disk->durable, 0, rig.package));
+	rig_part_untouched("recovery");
+	rig_part_untouched("data");
 	result_is(DETAIL_OK, 0);
 	/* The whole package is proved before the only slot is touched. */
 	steps_in_order(true);
 	check(step_op(STEP_VERIFY_FIRST) < first_op(OP_WRITE, "disk"));
-	check(!strcmp(env_var("BOOT_A_GOOD"), "0"));
+	check(!strcmp(rig_env("BOOT_A_GOOD"), "0"));
 }
 
 static void single_slot_running_is_refused(void **state)
 {
 	(void)state;
 	rig_new(1);
-	restore(0);
-	assert_detail(install(rig.package), DETAIL_SINGLE_SLOT_RUNNING);
-	nothing_was_changed();
+	rig_restore(0);
+	assert_detail(rig_install(rig.package), DETAIL_SINGLE_SLOT_RUNNING);
+	rig_nothing_was_changed();
 	check(rig.result.fault.detail == DETAIL_SINGLE_SLOT_RUNNING);
 }
 
@@ -559,16 +284,18 @@ static void plan_writes_nothing(void **state)
 	(void)state;
 	struct plan plan;
 	rig_new(2);
-	restore(0);
-	memsource_init(&source, rig.package->bytes, rig.package->len);
-	assert_detail(install_plan(&rig.device, &source.source, &any_slot, &plan, &fault),
-		      DETAIL_OK);
+	rig_restore(0);
+	memsource_init(&rig.source, rig.package->bytes, rig.package->len);
+	assert_detail(
+		install_plan(&rig.device, &rig.source.source, &rig_any_slot, &plan, &rig.fault),
+		DETAIL_OK);
 	check(plan.target == 1 && plan.image_count == 2 && plan.installed_release == 9);
 	check(!strcmp(plan.images[1].label, "system_b") && plan.images[1].image_len == 9 * 4096);
 	check(rig.disk->writes == 0 && rig.disk->flushes == 0);
-	check(source.bytes_read <= rig.package->payload_off);
-	memsource_init(&source, rig.package->bytes, rig.package->len - 1);
-	check(install_plan(&rig.device, &source.source, &any_slot, &plan, &fault) != DETAIL_OK);
+	check(rig.source.bytes_read <= rig.package->payload_off);
+	memsource_init(&rig.source, rig.package->bytes, rig.package->len - 1);
+	check(install_plan(&rig.device, &rig.source.source, &rig_any_slot, &plan, &rig.fault) !=
+	      DETAIL_OK);
 	check(rig.disk->writes == 0);
 }
 
@@ -580,10 +307,10 @@ static void i10_nobody_watches(void **state)
 	struct observer silent = {.ops = &nothing};
 	rig_new(2);
 	for (int i = 0; i < 2; i++) {
-		restore(0);
+		rig_restore(0);
 		rig.device.observer = i ? &silent : NULL;
-		assert_detail(install(rig.package), DETAIL_OK);
-		check(choice_of(rig.disk->durable) == 'B');
+		assert_detail(rig_install(rig.package), DETAIL_OK);
+		check(rig_choice_of(rig.disk->durable) == 'B');
 	}
 }
 
@@ -596,9 +323,9 @@ static void i9_chunks_that_are_there_are_not_written(void **state)
 	(void)state;
 	rig_new(2);
 	for (int missing = 0; missing <= 9; missing++) {
-		restore(0);
-		put_slot(rig.disk->now, 1, rig.package);
-		put_slot(rig.disk->durable, 1, rig.package);
+		rig_restore(0);
+		rig_put_slot(rig.disk->now, 1, rig.package);
+		rig_put_slot(rig.disk->durable, 1, rig.package);
 		if (missing < 9) {
 			rig.disk->now[rig_part("system_b")->off + (size_t)missing * 4096 + 17] ^= 1;
 			rig.disk->durable[rig_part("system_b")->off + (size_t)missing * 4096 +
@@ -606,17 +333,17 @@ static void i9_chunks_that_are_there_are_not_written(void **state)
 		}
 		watch_for(1, rig.package);
 		at_case("chunk %d differs", missing);
-		assert_detail(install(rig.package), DETAIL_OK);
+		assert_detail(rig_install(rig.package), DETAIL_OK);
 		size_t written = 0;
 		for (size_t i = 0; i < rig.disk->op_count; i++)
 			if (rig.disk->ops[i].kind == OP_WRITE &&
-			    is_target_dev(rig.disk->ops[i].dev)) {
+			    rig_is_target_dev(rig.disk->ops[i].dev)) {
 				written += rig.disk->ops[i].len;
 				check(rig.disk->ops[i].off / 4096 == (uint64_t)missing);
 			}
 		check(written == (missing < 9 ? 4096 : 0));
-		check(slot_holds(rig.disk->durable, 1, rig.package) &&
-		      choice_of(rig.disk->durable) == 'B');
+		check(rig_slot_holds(rig.disk->durable, 1, rig.package) &&
+		      rig_choice_of(rig.disk->durable) == 'B');
 		check(rig.observer.at[STEP_WRITE].unchanged ==
 		      5 * 4096 + 100 + (missing < 9 ? 8 : 9) * 4096);
 		check(rig.observer.at[STEP_WRITE].written == (missing < 9 ? 4096 : 0));
@@ -630,7 +357,7 @@ static void i9_the_journal_is_only_a_hint(void **state)
 	rig_new(2);
 	for (int step = JOURNAL_BEGIN; step <= JOURNAL_COMMITTED; step++)
 		for (int running = -1; running <= 0; running++) {
-			restore(running);
+			rig_restore(running);
 			struct journal *j = &rig.state.journal;
 			j->step = (enum journal_step)step;
 			j->release = 10;
@@ -638,13 +365,13 @@ static void i9_the_journal_is_only_a_hint(void **state)
 			j->image = 1;
 			j->flushed = 9 * 4096;
 			memcpy(j->package_id, rig.package->id, HASH_LEN);
-			assert_detail(state_store_journal(&rig.state, &fault), DETAIL_OK);
-			boot(running);
+			assert_detail(state_store_journal(&rig.state, &rig.fault), DETAIL_OK);
+			rig_boot(running);
 			watch_for(1, rig.package);
 			at_case("step %d running %d", step, running);
-			assert_detail(install(rig.package), DETAIL_OK);
-			check(slot_holds(rig.disk->durable, 1, rig.package) &&
-			      choice_of(rig.disk->durable) == 'B');
+			assert_detail(rig_install(rig.package), DETAIL_OK);
+			check(rig_slot_holds(rig.disk->durable, 1, rig.package) &&
+			      rig_choice_of(rig.disk->durable) == 'B');
 			rig.disk->watch = NULL;
 		}
 }
@@ -655,23 +382,23 @@ static void interrupted_by_the_observer(void **state)
 	for (size_t slots = 1; slots <= 2; slots++) {
 		rig_new(slots);
 		for (long stop = 0; stop < 1000; stop++) {
-			restore(-1);
+			rig_restore(-1);
 			watch_for(slots == 2, rig.package);
 			rig.observer.stop_after = stop;
 			at_case("slots %zu, stop after %ld polls", slots, stop);
-			enum detail d = install(rig.package);
+			enum detail d = rig_install(rig.package);
 			if (d == DETAIL_OK) {
 				check(stop > 14);
 				break;
 			}
 			assert_detail(d, DETAIL_INTERRUPTED);
-			i4_holds_on(rig.disk->now);
-			check(slots == 1 || choice_of(rig.disk->durable) == 'A');
+			rig_i4_holds_on(rig.disk->now);
+			check(slots == 1 || rig_choice_of(rig.disk->durable) == 'A');
 			result_is(DETAIL_INTERRUPTED, -1);
-			boot(-1);
+			rig_boot(-1);
 			watch_for(slots == 2, rig.package);
-			assert_detail(install(rig.package), DETAIL_OK);
-			check(slot_holds(rig.disk->durable, slots == 2, rig.package));
+			assert_detail(rig_install(rig.package), DETAIL_OK);
+			check(rig_slot_holds(rig.disk->durable, slots == 2, rig.package));
 			rig.disk->watch = NULL;
 		}
 	}
@@ -685,22 +412,22 @@ static void source_gone_anywhere(void **state)
 		rig_new(slots);
 		for (size_t at = 0; at < rig.package->len;
 		     at += at < rig.package->payload_off ? 211 : 1777) {
-			restore(-1);
+			rig_restore(-1);
 			watch_for(slots == 2, rig.package);
-			memsource_init(&source, rig.package->bytes, rig.package->len);
-			source.fail_at = at;
+			memsource_init(&rig.source, rig.package->bytes, rig.package->len);
+			rig.source.fail_at = at;
 			at_case("slots %zu, gone at %zu", slots, at);
-			assert_detail(
-				install_run(&rig.device, &source.source, &any_slot, &rig.result),
-				DETAIL_SOURCE_GONE);
+			assert_detail(install_run(&rig.device, &rig.source.source, &rig_any_slot,
+						  &rig.result),
+				      DETAIL_SOURCE_GONE);
 			result_is(DETAIL_SOURCE_GONE, -1);
-			i4_holds_on(rig.disk->now);
-			check(choice_of(rig.disk->durable) ==
-			      (slots == 2 ? 'A' : choice_of(rig.disk->durable)));
-			boot(-1);
+			rig_i4_holds_on(rig.disk->now);
+			check(rig_choice_of(rig.disk->durable) ==
+			      (slots == 2 ? 'A' : rig_choice_of(rig.disk->durable)));
+			rig_boot(-1);
 			watch_for(slots == 2, rig.package);
-			assert_detail(install(rig.package), DETAIL_OK);
-			check(slot_holds(rig.disk->durable, slots == 2, rig.package));
+			assert_detail(rig_install(rig.package), DETAIL_OK);
+			check(rig_slot_holds(rig.disk->durable, slots == 2, rig.package));
 			rig.disk->watch = NULL;
 		}
 	}
@@ -712,23 +439,23 @@ static void pending_is_known_after_a_restart(void **state)
 	(void)state;
 	struct flags flags;
 	rig_new(1);
-	restore(-1);
-	assert_detail(rig.env.store.ops->load(&rig.env.store, &flags, &fault), DETAIL_OK);
+	rig_restore(-1);
+	assert_detail(rig.env.store.ops->load(&rig.env.store, &flags, &rig.fault), DETAIL_OK);
 	check(!install_is_pending(&rig.state, &flags));
 	rig.observer.stop_after = 18; /* within the writing: the proof comes first and polls too */
-	assert_detail(install(rig.package), DETAIL_INTERRUPTED);
-	boot(-1);
-	assert_detail(rig.env.store.ops->load(&rig.env.store, &flags, &fault), DETAIL_OK);
-	check(install_is_pending(&rig.state, &flags) && choice_of(rig.disk->durable) == 'R');
-	check(!strcmp(rig.state.journal.origin, source.source.name));
+	assert_detail(rig_install(rig.package), DETAIL_INTERRUPTED);
+	rig_boot(-1);
+	assert_detail(rig.env.store.ops->load(&rig.env.store, &flags, &rig.fault), DETAIL_OK);
+	check(install_is_pending(&rig.state, &flags) && rig_choice_of(rig.disk->durable) == 'R');
+	check(!strcmp(rig.state.journal.origin, rig.source.source.name));
 	check(!strcmp(rig.state.journal.version, "10.0") && rig.state.journal.release == 10);
 	/* Its head is there, to be shown and to be compared with what is plugged in. */
 	uint8_t *head = arena_alloc(PACKAGE_HEAD_MAX);
 	size_t len;
-	assert_detail(state_load_pending(&rig.state, head, &len, &fault), DETAIL_OK);
+	assert_detail(state_load_pending(&rig.state, head, &len, &rig.fault), DETAIL_OK);
 	check(len == rig.package->payload_off && !memcmp(head, rig.package->bytes, len));
-	assert_detail(install(rig.package), DETAIL_OK);
-	assert_detail(rig.env.store.ops->load(&rig.env.store, &flags, &fault), DETAIL_OK);
+	assert_detail(rig_install(rig.package), DETAIL_OK);
+	assert_detail(rig.env.store.ops->load(&rig.env.store, &flags, &rig.fault), DETAIL_OK);
 	check(!install_is_pending(&rig.state, &flags));
 }
 
@@ -738,16 +465,16 @@ static void another_package_after_an_interrupted_one(void **state)
 	(void)state;
 	for (size_t slots = 1; slots <= 2; slots++) {
 		rig_new(slots);
-		struct pkg *other = make_package(11, 55, "product");
-		restore(-1);
+		struct pkg *other = rig_package(11, 55, "product");
+		rig_restore(-1);
 		rig.observer.stop_after = slots == 1 ? 18 : 5;
-		assert_detail(install(rig.package), DETAIL_INTERRUPTED);
-		boot(-1);
+		assert_detail(rig_install(rig.package), DETAIL_INTERRUPTED);
+		rig_boot(-1);
 		watch_for(slots == 2, other);
 		rig.package = other; /* what may be complete from now on */
-		assert_detail(install(other), DETAIL_OK);
-		check(slot_holds(rig.disk->durable, slots == 2, other));
-		check(choice_of(rig.disk->durable) == (slots == 2 ? 'B' : 'A'));
+		assert_detail(rig_install(other), DETAIL_OK);
+		check(rig_slot_holds(rig.disk->durable, slots == 2, other));
+		check(rig_choice_of(rig.disk->durable) == (slots == 2 ? 'B' : 'A'));
 	}
 }
 
@@ -756,15 +483,15 @@ static void repair_of_the_installed_release(void **state)
 {
 	(void)state;
 	rig_new(1);
-	restore(-1);
+	rig_restore(-1);
 	rig.disk->now[rig_part("system_a")->off + 5000] ^= 1;
 	rig.disk->durable[rig_part("system_a")->off + 5000] ^= 1;
 	watch_for(0, rig.installed);
 	rig.disk->watch = NULL; /* it boots a damaged system: that is why it is repaired */
-	assert_detail(install(rig.installed), DETAIL_OK);
-	check(slot_holds(rig.disk->durable, 0, rig.installed));
+	assert_detail(rig_install(rig.installed), DETAIL_OK);
+	check(rig_slot_holds(rig.disk->durable, 0, rig.installed));
 	check(rig.observer.at[STEP_WRITE].written == 4096);
-	check(choice_of(rig.disk->durable) == 'A');
+	check(rig_choice_of(rig.disk->durable) == 'A');
 }
 
 /* --- Failing storage --- */
@@ -777,16 +504,16 @@ static void byte_flipped_on_the_medium(void **state)
 	rig_new(2);
 	for (size_t l = 0; l < 2; l++)
 		for (size_t at = 0; at < rig.package->images[l].size; at += 1999) {
-			restore(0);
+			rig_restore(0);
 			watch_for(1, rig.package);
 			rig.disk->flip_off = rig_part(labels[l])->off + at;
 			rig.disk->flip_times = 1000;
 			watch.medium_fails = true;
 			at_case("%s byte %zu", labels[l], at);
-			enum detail d = install(rig.package);
+			enum detail d = rig_install(rig.package);
 			if (d == DETAIL_OK) { /* that chunk was there already, and nothing was
 						 written to it */
-				check(slot_holds(rig.disk->durable, 1, rig.package));
+				check(rig_slot_holds(rig.disk->durable, 1, rig.package));
 				continue;
 			}
 			assert_detail(d, DETAIL_READ_BACK);
@@ -794,15 +521,15 @@ static void byte_flipped_on_the_medium(void **state)
 			result_is(DETAIL_READ_BACK, 1);
 			check(!strcmp(rig.result.fault.role, l ? "system" : "boot"));
 			check(rig.result.fault.offset / 4096 == at / 4096);
-			check(choice_of(rig.disk->durable) == 'A' &&
-			      !strcmp(env_var("BOOT_B_LEFT"), "0"));
+			check(rig_choice_of(rig.disk->durable) == 'A' &&
+			      !strcmp(rig_env("BOOT_B_LEFT"), "0"));
 			check(watch.flips == 0);
 			/* The medium is sound again: running again converges. */
 			rig.disk->flip_times = 0;
-			boot(0);
+			rig_boot(0);
 			watch_for(1, rig.package);
-			assert_detail(install(rig.package), DETAIL_OK);
-			check(slot_holds(rig.disk->durable, 1, rig.package));
+			assert_detail(rig_install(rig.package), DETAIL_OK);
+			check(rig_slot_holds(rig.disk->durable, 1, rig.package));
 			rig.disk->watch = NULL;
 		}
 }
@@ -814,15 +541,15 @@ static void lost_write_is_noticed(void **state)
 	rig_new(2);
 	size_t noticed = 0;
 	for (uint64_t at = 0; at < 9 * 4096; at += 512) {
-		restore(0);
+		rig_restore(0);
 		watch_for(1, rig.package);
 		rig.disk->lose_off = rig_part("system_b")->off + at;
 		watch.medium_fails = true;
 		at_case("sector at %llu", (unsigned long long)at);
-		enum detail d = install(rig.package);
-		check(d == DETAIL_READ_BACK || slot_holds(rig.disk->durable, 1, rig.package));
-		check(d != DETAIL_OK || choice_of(rig.disk->durable) == 'B');
-		check(d == DETAIL_OK || choice_of(rig.disk->durable) == 'A');
+		enum detail d = rig_install(rig.package);
+		check(d == DETAIL_READ_BACK || rig_slot_holds(rig.disk->durable, 1, rig.package));
+		check(d != DETAIL_OK || rig_choice_of(rig.disk->durable) == 'B');
+		check(d == DETAIL_OK || rig_choice_of(rig.disk->durable) == 'A');
 		noticed += d == DETAIL_READ_BACK;
 		rig.disk->watch = NULL;
 	}
@@ -838,7 +565,7 @@ static void nth_operation_fails(void **state)
 		for (int kind = 0; kind < 3; kind++) {
 			rig_new(slots);
 			for (long n = 0; n < 2000; n++) {
-				restore(-1);
+				rig_restore(-1);
 				watch_for(slots == 2, rig.package);
 				long *fail = kind == 0	 ? &rig.disk->fail_write
 					     : kind == 1 ? &rig.disk->fail_flush
@@ -849,7 +576,7 @@ static void nth_operation_fails(void **state)
 					: kind == 1 ? "flush"
 						    : "read",
 					n);
-				enum detail d = install(rig.package);
+				enum detail d = rig_install(rig.package);
 				if (*fail != -1) { /* it did not fire: that was all of them */
 					assert_detail(d, DETAIL_OK);
 					check(n > 10);
@@ -859,15 +586,15 @@ static void nth_operation_fails(void **state)
 					check(detail_status(d) == STATUS_INSTALL_FAILED);
 					check(rig.result.fault.detail == d);
 				}
-				i4_holds_on(rig.disk->now);
+				rig_i4_holds_on(rig.disk->now);
 				memdisk_power_cut(rig.disk, 1);
-				boot(-1);
+				rig_boot(-1);
 				watch_for(slots == 2, rig.package);
-				if (choice_of(rig.disk->durable) != (slots == 2 ? 'B' : 'A') ||
-				    !slot_holds(rig.disk->durable, slots == 2, rig.package))
-					assert_detail(install(rig.package), DETAIL_OK);
-				check(slot_holds(rig.disk->durable, slots == 2, rig.package));
-				check(choice_of(rig.disk->durable) == (slots == 2 ? 'B' : 'A'));
+				if (rig_choice_of(rig.disk->durable) != (slots == 2 ? 'B' : 'A') ||
+				    !rig_slot_holds(rig.disk->durable, slots == 2, rig.package))
+					assert_detail(rig_install(rig.package), DETAIL_OK);
+				check(rig_slot_holds(rig.disk->durable, slots == 2, rig.package));
+				check(rig_choice_of(rig.disk->durable) == (slots == 2 ? 'B' : 'A'));
 				rig.disk->watch = NULL;
 			}
 		}
@@ -880,18 +607,18 @@ static void busy_partition(void **state)
 	static const char *const labels[] = {"boot_b", "system_b"};
 	for (size_t i = 0; i < 2; i++) {
 		rig_new(2);
-		restore(0);
+		rig_restore(0);
 		memstorage_part(&rig.storage, labels[i])->busy = true;
 		at_case("%s", labels[i]);
-		assert_detail(install(rig.package), DETAIL_PARTITION_BUSY);
-		nothing_was_changed();
+		assert_detail(rig_install(rig.package), DETAIL_PARTITION_BUSY);
+		rig_nothing_was_changed();
 	}
 	rig_new(1);
-	restore(-1);
+	rig_restore(-1);
 	memstorage_part(&rig.storage, "system_a")->busy = true;
-	assert_detail(install(rig.package), DETAIL_PARTITION_BUSY);
-	nothing_was_changed();
-	check(choice_of(rig.disk->durable) == 'A');
+	assert_detail(rig_install(rig.package), DETAIL_PARTITION_BUSY);
+	rig_nothing_was_changed();
+	check(rig_choice_of(rig.disk->durable) == 'A');
 }
 
 /* --- Refusals: before anything was changed --- */
@@ -899,10 +626,10 @@ static void busy_partition(void **state)
 static void refused(struct pkg *pkg, enum detail want)
 {
 	for (int running = -1; running <= 0; running++) {
-		restore(running);
+		rig_restore(running);
 		at_case("%s, running %d", detail_name(want), running);
-		assert_detail(install(pkg), want);
-		nothing_was_changed();
+		assert_detail(rig_install(pkg), want);
+		rig_nothing_was_changed();
 		result_is(want, -1);
 	}
 }
@@ -911,7 +638,7 @@ static void refused_packages_change_nothing(void **state)
 {
 	(void)state;
 	rig_new(2);
-	struct pkg *pkg = make_package(10, 10, "product");
+	struct pkg *pkg = rig_package(10, 10, "product");
 	pkg->key_count = 0;
 	pkg_seal(pkg);
 	refused(pkg, DETAIL_UNSIGNED);
@@ -923,10 +650,10 @@ static void refused_packages_change_nothing(void **state)
 	pkg_seal(pkg);
 	pkg->bytes[100] ^= 1;
 	refused(pkg, DETAIL_SIGNATURE_WRONG);
-	refused(make_package(10, 10, "another product"), DETAIL_WRONG_PRODUCT);
-	refused(make_package(8, 8, "product"), DETAIL_OLDER_NEEDS_CONSENT);
-	refused(make_package(6, 6, "product"), DETAIL_BELOW_FLOOR);
-	pkg = make_package(10, 10, "product");
+	refused(rig_package(10, 10, "another product"), DETAIL_WRONG_PRODUCT);
+	refused(rig_package(8, 8, "product"), DETAIL_OLDER_NEEDS_CONSENT);
+	refused(rig_package(6, 6, "product"), DETAIL_BELOW_FLOOR);
+	pkg = rig_package(10, 10, "product");
 	prop_u64(pkg->root, "key-epoch", 3);
 	pkg_seal(pkg);
 	refused(pkg, DETAIL_KEY_EPOCH);
@@ -934,11 +661,11 @@ static void refused_packages_change_nothing(void **state)
 	prop_u64(pkg->root, "minimum-release", 10);
 	pkg_seal(pkg);
 	refused(pkg, DETAIL_NEEDS_NEWER_INSTALLED);
-	pkg = make_package(10, 10, "product");
+	pkg = rig_package(10, 10, "product");
 	prop_text(pkg_image_node(pkg, 1), "role", "rootfs");
 	pkg_seal(pkg);
 	refused(pkg, DETAIL_IMAGE_ROLE_UNKNOWN);
-	pkg = make_package(10, 10, "product");
+	pkg = rig_package(10, 10, "product");
 	pkg_add_image(pkg, "firmware", pkg->images[0].plain, 100, 4096);
 	pkg_link(pkg);
 	pkg_seal(pkg);
@@ -954,7 +681,7 @@ static void refused_packages_change_nothing(void **state)
 	pkg_link(pkg);
 	pkg_seal(pkg);
 	refused(pkg, DETAIL_IMAGE_TOO_LARGE);
-	pkg = make_package(10, 10, "product");
+	pkg = rig_package(10, 10, "product");
 	pkg->len--;
 	refused(pkg, DETAIL_SIZE_MISMATCH);
 }
@@ -971,12 +698,12 @@ static void exactly_the_size_of_the_partition(void **state)
 	pkg_link(pkg);
 	pkg_seal(pkg);
 	rig.package = pkg;
-	restore(0);
+	rig_restore(0);
 	watch_for(1, pkg);
-	assert_detail(install(pkg), DETAIL_OK);
-	check(slot_holds(rig.disk->durable, 1, pkg));
-	part_untouched("recovery");
-	part_untouched("system_a");
+	assert_detail(rig_install(pkg), DETAIL_OK);
+	check(rig_slot_holds(rig.disk->durable, 1, pkg));
+	rig_part_untouched("recovery");
+	rig_part_untouched("system_a");
 }
 
 static void older_with_consent(void **state)
@@ -984,14 +711,15 @@ static void older_with_consent(void **state)
 	(void)state;
 	static const struct install_options consent = {.wanted = -1, .allow_older = true};
 	rig_new(2);
-	struct pkg *older = make_package(8, 8, "product");
-	restore(0);
-	assert_detail(install_with(older, &consent), DETAIL_OK);
-	check(slot_holds(rig.disk->durable, 1, older) && choice_of(rig.disk->durable) == 'B');
-	restore(0);
-	assert_detail(install_with(make_package(6, 6, "product"), &consent),
+	struct pkg *older = rig_package(8, 8, "product");
+	rig_restore(0);
+	assert_detail(rig_install_with(older, &consent), DETAIL_OK);
+	check(rig_slot_holds(rig.disk->durable, 1, older) &&
+	      rig_choice_of(rig.disk->durable) == 'B');
+	rig_restore(0);
+	assert_detail(rig_install_with(rig_package(6, 6, "product"), &consent),
 		      DETAIL_BELOW_FLOOR); /* no consent helps */
-	nothing_was_changed();
+	rig_nothing_was_changed();
 }
 
 static void wanted_slots(void **state)
@@ -999,20 +727,20 @@ static void wanted_slots(void **state)
 	(void)state;
 	rig_new(2);
 	struct install_options options = {.wanted = 0};
-	restore(0);
-	assert_detail(install_with(rig.package, &options), DETAIL_NO_TARGET);
-	nothing_was_changed();
-	restore(-1); /* I11: the only good slot is no target in recovery either */
-	assert_detail_in(install_with(rig.package, &options), DETAIL_NO_TARGET,
+	rig_restore(0);
+	assert_detail(rig_install_with(rig.package, &options), DETAIL_NO_TARGET);
+	rig_nothing_was_changed();
+	rig_restore(-1); /* I11: the only good slot is no target in recovery either */
+	assert_detail_in(rig_install_with(rig.package, &options), DETAIL_NO_TARGET,
 			 DETAIL_NOT_CONFIRMED_YET);
-	nothing_was_changed();
+	rig_nothing_was_changed();
 	options.wanted = 2;
-	restore(-1);
-	assert_detail(install_with(rig.package, &options), DETAIL_SLOT_UNKNOWN);
-	nothing_was_changed();
+	rig_restore(-1);
+	assert_detail(rig_install_with(rig.package, &options), DETAIL_SLOT_UNKNOWN);
+	rig_nothing_was_changed();
 	options.wanted = 1;
-	restore(-1);
-	assert_detail(install_with(rig.package, &options), DETAIL_OK);
+	rig_restore(-1);
+	assert_detail(rig_install_with(rig.package, &options), DETAIL_OK);
 }
 
 /* A chunk in the middle is damaged. With two slots the target is lost and the system stays; with
@@ -1023,28 +751,28 @@ static void damage_in_the_payload(void **state)
 	for (size_t slots = 1; slots <= 2; slots++) {
 		rig_new(slots);
 		for (size_t at = rig.package->payload_off; at < rig.package->len; at += 1013) {
-			restore(-1);
+			rig_restore(-1);
 			watch_for(slots == 2, rig.package);
 			uint8_t *bytes = arena_copy(rig.package->bytes, rig.package->len);
 			bytes[at] ^= 1;
-			memsource_init(&source, bytes, rig.package->len);
+			memsource_init(&rig.source, bytes, rig.package->len);
 			at_case("slots %zu byte %zu", slots, at);
-			enum detail d =
-				install_run(&rig.device, &source.source, &any_slot, &rig.result);
+			enum detail d = install_run(&rig.device, &rig.source.source, &rig_any_slot,
+						    &rig.result);
 			assert_detail_in(d, DETAIL_CHUNK_STORED_HASH, DETAIL_INDEX_HASH);
-			check(choice_of(rig.disk->durable) == 'A');
+			check(rig_choice_of(rig.disk->durable) == 'A');
 			check(watch.flips == 0);
 			if (slots == 1)
-				nothing_was_changed();
+				rig_nothing_was_changed();
 			rig.disk->watch = NULL;
 		}
 		/* verify_first does the same for two slots. */
 		static const struct install_options first = {.wanted = -1, .verify_first = true};
-		struct pkg *pkg = make_package(10, 10, "product");
+		struct pkg *pkg = rig_package(10, 10, "product");
 		pkg->bytes[pkg->len - 1] ^= 1;
-		restore(-1);
-		assert_detail(install_with(pkg, &first), DETAIL_CHUNK_STORED_HASH);
-		nothing_was_changed();
+		rig_restore(-1);
+		assert_detail(rig_install_with(pkg, &first), DETAIL_CHUNK_STORED_HASH);
+		rig_nothing_was_changed();
 	}
 }
 
@@ -1055,15 +783,15 @@ static void image_hash_is_wrong(void **state)
 	for (size_t slots = 1; slots <= 2; slots++)
 		for (size_t image = 0; image < 2; image++) {
 			rig_new(slots);
-			struct pkg *pkg = make_package(10, 10, "product");
+			struct pkg *pkg = rig_package(10, 10, "product");
 			prop_at(pkg_image_node(pkg, image), "sha256")->data[0] ^= 1;
 			pkg_seal(pkg);
-			restore(-1);
+			rig_restore(-1);
 			at_case("slots %zu image %zu", slots, image);
-			assert_detail(install(pkg), DETAIL_IMAGE_HASH);
-			check(choice_of(rig.disk->durable) == 'A');
+			assert_detail(rig_install(pkg), DETAIL_IMAGE_HASH);
+			check(rig_choice_of(rig.disk->durable) == 'A');
 			if (slots == 1)
-				nothing_was_changed();
+				rig_nothing_was_changed();
 		}
 }
 
@@ -1072,14 +800,14 @@ static void i1_second_read_differs(void **state)
 {
 	(void)state;
 	rig_new(1);
-	restore(-1);
+	rig_restore(-1);
 	watch_for(0, rig.package); /* checks every byte that is written */
-	memsource_init(&source, rig.package->bytes, rig.package->len);
-	memsource_differ_on_second_read(&source);
-	enum detail d = install_run(&rig.device, &source.source, &any_slot, &rig.result);
+	memsource_init(&rig.source, rig.package->bytes, rig.package->len);
+	memsource_differ_on_second_read(&rig.source);
+	enum detail d = install_run(&rig.device, &rig.source.source, &rig_any_slot, &rig.result);
 	check(d != DETAIL_OK && detail_status(d) == STATUS_VERIFY_FAILED);
 	check(watch.flips == 0);
-	i4_holds_on(rig.disk->now);
+	rig_i4_holds_on(rig.disk->now);
 }
 
 /* --- Flags that are damaged --- */
@@ -1098,20 +826,20 @@ static void one_damaged_copy_of_the_flags(void **state)
 {
 	(void)state;
 	rig_new(2);
-	restore(0);
+	rig_restore(0);
 	damage_env(false);
 	watch_for(1, rig.package);
-	assert_detail(install(rig.package), DETAIL_OK);
-	check(choice_of(rig.disk->durable) == 'B' && !strcmp(env_var("fdtfile"), "board.dtb"));
+	assert_detail(rig_install(rig.package), DETAIL_OK);
+	check(rig_choice_of(rig.disk->durable) == 'B' && !strcmp(rig_env("fdtfile"), "board.dtb"));
 }
 
 static void both_damaged_in_the_running_system(void **state)
 {
 	(void)state;
 	rig_new(2);
-	restore(0);
+	rig_restore(0);
 	damage_env(true);
-	assert_detail(install(rig.package), DETAIL_FLAGS_DAMAGED);
+	assert_detail(rig_install(rig.package), DETAIL_FLAGS_DAMAGED);
 	for (size_t i = 0; i < rig.disk->op_count; i++)
 		check(rig.disk->ops[i].kind != OP_WRITE || !strcmp(rig.disk->ops[i].dev, "state"));
 }
@@ -1122,16 +850,16 @@ static void both_damaged_in_recovery(void **state)
 	(void)state;
 	for (size_t slots = 1; slots <= 2; slots++) {
 		rig_new(slots);
-		restore(-1);
+		rig_restore(-1);
 		damage_env(true);
-		check(choice_of(rig.disk->durable) == 'R');
+		check(rig_choice_of(rig.disk->durable) == 'R');
 		at_case("slots %zu", slots);
-		assert_detail(install(rig.package), DETAIL_OK);
-		check(slot_holds(rig.disk->durable, slots == 2, rig.package));
-		check(choice_of(rig.disk->durable) == (slots == 2 ? 'B' : 'A'));
+		assert_detail(rig_install(rig.package), DETAIL_OK);
+		check(rig_slot_holds(rig.disk->durable, slots == 2, rig.package));
+		check(rig_choice_of(rig.disk->durable) == (slots == 2 ? 'B' : 'A'));
 		if (slots == 2) {
-			part_untouched("boot_a");
-			part_untouched("system_a");
+			rig_part_untouched("boot_a");
+			rig_part_untouched("system_a");
 		}
 	}
 }
@@ -1144,12 +872,12 @@ static void blank_device(void **state)
 		rig_new(slots);
 		memset(rig.pristine + ENV_A, 0xff, 0x10000);
 		memset(rig.pristine + rig_part("state")->off, 0xff, STATE_SIZE_MIN);
-		restore(-1);
+		rig_restore(-1);
 		at_case("slots %zu", slots);
-		assert_detail(install(rig.package), DETAIL_OK);
-		char choice = choice_of(rig.disk->durable);
+		assert_detail(rig_install(rig.package), DETAIL_OK);
+		char choice = rig_choice_of(rig.disk->durable);
 		check(choice == 'A' || choice == 'B');
-		check(slot_holds(rig.disk->durable, choice == 'B', rig.package));
+		check(rig_slot_holds(rig.disk->durable, choice == 'B', rig.package));
 	}
 }
 
@@ -1163,45 +891,45 @@ static int first_target(size_t slots)
 /* Starts what the boot loader would, as it would. */
 static void start_again(void)
 {
-	char choice = choice_of(rig.disk->durable);
+	char choice = rig_choice_of(rig.disk->durable);
 	bool settled;
 	struct result result;
-	boot(choice == 'R' ? -1 : choice == 'B');
-	assert_detail(install_settle(&rig.device, "", &settled, &result, &fault), DETAIL_OK);
+	rig_boot(choice == 'R' ? -1 : choice == 'B');
+	assert_detail(install_settle(&rig.device, "", &settled, &result, &rig.fault), DETAIL_OK);
 }
 
 static void converge(size_t slots)
 {
 	int target = first_target(slots);
 	start_again();
-	bool there = choice_of(rig.disk->durable) == 'A' + target &&
-		     slot_holds(rig.disk->durable, target, rig.package);
+	bool there = rig_choice_of(rig.disk->durable) == 'A' + target &&
+		     rig_slot_holds(rig.disk->durable, target, rig.package);
 	watch_for(target, rig.package);
 	if (!there) {
 		if (slots == 1)
 			rig.device.running = -1; /* an untouched single slot: the person asks for
 						    recovery again */
-		assert_detail(install(rig.package), DETAIL_OK);
+		assert_detail(rig_install(rig.package), DETAIL_OK);
 	}
 	rig.disk->watch = NULL;
-	check(slot_holds(rig.disk->durable, target, rig.package));
-	check(choice_of(rig.disk->durable) == 'A' + target);
-	check(!strcmp(env_var(target ? "BOOT_B_LEFT" : "BOOT_A_LEFT"), "3"));
-	check(!strcmp(env_var(target ? "BOOT_B_GOOD" : "BOOT_A_GOOD"), "0"));
-	check(!strcmp(env_var("BOOT_ORDER"), target ? "B A" : "A"));
-	check(!strcmp(env_var("fdtfile"), "board.dtb") && !strcmp(env_var("bootdelay"), "0"));
+	check(rig_slot_holds(rig.disk->durable, target, rig.package));
+	check(rig_choice_of(rig.disk->durable) == 'A' + target);
+	check(!strcmp(rig_env(target ? "BOOT_B_LEFT" : "BOOT_A_LEFT"), "3"));
+	check(!strcmp(rig_env(target ? "BOOT_B_GOOD" : "BOOT_A_GOOD"), "0"));
+	check(!strcmp(rig_env("BOOT_ORDER"), target ? "B A" : "A"));
+	check(!strcmp(rig_env("fdtfile"), "board.dtb") && !strcmp(rig_env("bootdelay"), "0"));
 	static const char *const others[] = {"recovery", "data"};
 	for (size_t i = 0; i < COUNT(others); i++)
-		part_untouched(others[i]);
+		rig_part_untouched(others[i]);
 	if (slots == 2) {
-		part_untouched("boot_a");
-		part_untouched("system_a");
+		rig_part_untouched("boot_a");
+		rig_part_untouched("system_a");
 	}
 	/* ... and the new system can confirm itself. */
-	boot(target);
+	rig_boot(target);
 	assert_detail(install_confirm(&rig.device, &rig.result), DETAIL_OK);
 	check(rig.state.record.rollback_floor == 8 && rig.state.record.key_epoch == 5);
-	check(!strcmp(env_var(target ? "BOOT_B_GOOD" : "BOOT_A_GOOD"), "1"));
+	check(!strcmp(rig_env(target ? "BOOT_B_GOOD" : "BOOT_A_GOOD"), "1"));
 }
 
 static void cut_sweep(size_t slots, int running)
@@ -1210,15 +938,15 @@ static void cut_sweep(size_t slots, int running)
 	rig_new(slots);
 	for (long die = 0; die < 2000; die++)
 		for (uint64_t seed = 0; seed < 5; seed++) {
-			restore(running);
+			rig_restore(running);
 			watch_for(first_target(slots), rig.package);
 			rig.disk->die = die;
-			enum detail d = install(rig.package);
+			enum detail d = rig_install(rig.package);
 			bool died = rig.disk->dead;
 			at_case("slots %zu running %d cut at %ld seed %llu", slots, running, die,
 				(unsigned long long)seed);
 			memdisk_power_cut(rig.disk, seed);
-			i4_holds_on(rig.disk->durable);
+			rig_i4_holds_on(rig.disk->durable);
 			if (!died) {
 				assert_detail(d, DETAIL_OK);
 				check(cuts > 50);
@@ -1226,9 +954,9 @@ static void cut_sweep(size_t slots, int running)
 				return;
 			}
 			check(slots == 1 ||
-			      choice_of(rig.disk->durable) != 'R'); /* A/B: always a system */
+			      rig_choice_of(rig.disk->durable) != 'R'); /* A/B: always a system */
 			cuts++;
-			in_recovery += choice_of(rig.disk->durable) == 'R';
+			in_recovery += rig_choice_of(rig.disk->durable) == 'R';
 			converge(slots);
 		}
 	fail_msg("the install does not end");
@@ -1266,15 +994,16 @@ static void i6_cut_again_during_the_resume(void **state)
 				start_again();
 				if (slots == 1)
 					rig.device.running = -1;
-				if (choice_of(rig.disk->durable) == 'A' + first_target(slots) &&
-				    slot_holds(rig.disk->durable, first_target(slots), rig.package))
+				if (rig_choice_of(rig.disk->durable) == 'A' + first_target(slots) &&
+				    rig_slot_holds(rig.disk->durable, first_target(slots),
+						   rig.package))
 					break;
 				watch_for(first_target(slots), rig.package);
 				rig.disk->die = (long)(noise(round, cut) % 80);
-				(void)install(rig.package);
+				(void)rig_install(rig.package);
 				rig.disk->watch = NULL;
 				memdisk_power_cut(rig.disk, noise(round, 100 + cut) % 9);
-				i4_holds_on(rig.disk->durable);
+				rig_i4_holds_on(rig.disk->durable);
 			}
 			converge(slots);
 		}
@@ -1298,23 +1027,23 @@ static void i3_checkpoints_of_a_large_image(void **state)
 	pkg_add_image(pkg, "system", system, size, 1 << 20);
 	pkg_link(pkg);
 	pkg_seal(pkg);
-	restore(0);
+	rig_restore(0);
 	rig.disk->keep_reads = false;
-	memsource_init(&source, pkg->bytes, pkg->len);
-	source.fail_at = pkg->len - MIB(2);
-	assert_detail(install_run(&rig.device, &source.source, &any_slot, &rig.result),
+	memsource_init(&rig.source, pkg->bytes, pkg->len);
+	rig.source.fail_at = pkg->len - MIB(2);
+	assert_detail(install_run(&rig.device, &rig.source.source, &rig_any_slot, &rig.result),
 		      DETAIL_SOURCE_GONE);
 	memdisk_power_cut(rig.disk, 0);
-	boot(0);
+	rig_boot(0);
 	check(rig.state.journal.step == JOURNAL_PROGRESS && rig.state.journal.image == 1);
 	check(rig.state.journal.flushed >= MIB(8) && rig.state.journal.flushed <= MIB(17));
 	check(!memcmp(rig.disk->durable + rig_part("system_b")->off, system,
 		      rig.state.journal.flushed));
-	assert_detail(install(pkg), DETAIL_OK);
+	assert_detail(rig_install(pkg), DETAIL_OK);
 	check(!memcmp(rig.disk->durable + rig_part("system_b")->off, system, size));
 	check(rig.observer.at[STEP_WRITE].unchanged >= MIB(8));
 	/* What is there already is not downloaded again either. */
-	check(source.bytes_read < pkg->len - MIB(8));
+	check(rig.source.bytes_read < pkg->len - MIB(8));
 }
 
 int main(void)
