@@ -4,13 +4,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "platform/system.h"
+#include "platform/format.h"
 
 #define LAST_WORDS_MS 200 /* for output that a grandchild holds open after the child's end */
 
@@ -27,7 +27,8 @@ static void end_line(struct output *out)
 
 	out->line[out->len] = 0;
 	if (out->len) {
-		snprintf(text, sizeof(text), "%.100s%s", out->prefix ? out->prefix : "", out->line);
+		format_text(text, sizeof(text), "%.100s%s", out->prefix ? out->prefix : "",
+			    out->line);
 		watch_line(out->watch, text);
 	}
 	out->len = 0;

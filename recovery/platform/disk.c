@@ -1,41 +1,65 @@
 #include "platform/disk.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "core/text.h"
+#include "platform/format.h"
 #include "platform/sysfs.h"
 #include "platform/system.h"
 
 #define LOOK_AGAIN_MS 250
+#define MOUNTS_LEN (64u << 10) /* bytes of the list of mounts that are looked at */
 #define PARTITION_NODE_MS 1000 /* a disk is visible a little before its partitions */
 
 /* --- the storage seam --- */
 
+/* A line of words, after so many of them. */
+static char *word(char *line, unsigned int skip)
+{
+	while (skip--) {
+		line += strcspn(line, " \n");
+		line += *line == ' ';
+	}
+	return line;
+}
+
+/* Whether "8:17" names a device. */
+static bool names_device(const char *text, dev_t dev)
+{
+	char name[32];
+	size_t len = format_text(name, sizeof(name), "%u:%u", major(dev), minor(dev));
+
+	return !strncmp(text, name, len) && (text[len] == ' ' || !text[len]);
+}
+
 /* Says in the fault where a busy partition is mounted, when that can be found out. */
 static void name_mount(const char *node, const char *label, struct fault *fault)
 {
-	char line[1024], where[256], object[sizeof(fault->object)];
-	unsigned int major, minor;
+	char *table = malloc(MOUNTS_LEN + 1), *line;
 	struct stat st;
-	FILE *table;
+	size_t len = 0;
 
-	if (!fault || stat(node, &st) || !(table = fopen("/proc/self/mountinfo", "re")))
-		return;
-	while (fgets(line, sizeof(line), table)) {
-		if (sscanf(line, "%*u %*u %u:%u %*s %255s", &major, &minor, where) != 3 ||
-		    makedev(major, minor) != st.st_rdev)
+	if (table && !stat(node, &st))
+		sysfs_read("/proc/self/mountinfo", table, MOUNTS_LEN, &len);
+	if (table)
+		table[len] = 0;
+	/* The third word is the device, the fifth the mount point (proc(5)). */
+	for (line = table; fault && line && *line;
+	     line += strcspn(line, "\n"), line += *line != 0) {
+		char *where = word(line, 4);
+
+		if (!names_device(word(line, 2), st.st_rdev))
 			continue;
-		snprintf(object, sizeof(object), "partition %s (%.40s, on %.60s)", label, node,
-			 where);
-		text_copy(fault->object, sizeof(fault->object), object);
+		where[strcspn(where, " \n")] = 0;
+		format_text(fault->object, sizeof(fault->object), "partition %s (%.40s, on %.60s)",
+			    label, node, where);
 		break;
 	}
-	fclose(table);
+	free(table);
 }
 
 /* The node of a partition of the table, when the kernel sees it where the table says. */
@@ -46,7 +70,7 @@ static enum detail partition_node(struct disk *disk, const struct gpt_partition 
 	uint64_t number, start, size, deadline = system_now_ms() + PARTITION_NODE_MS;
 	struct sysfs_names names;
 
-	snprintf(folder, sizeof(folder), "%s/block/%s", disk->sys, disk->name);
+	format_text(folder, sizeof(folder), "%s/block/%s", disk->sys, disk->name);
 	do {
 		sysfs_list(&names, folder);
 		for (size_t i = 0; i < names.count; i++) {
@@ -58,17 +82,17 @@ static enum detail partition_node(struct disk *disk, const struct gpt_partition 
 			if (sysfs_u64(&start, "%s/%s/start", folder, name) &&
 			    sysfs_u64(&size, "%s/%s/size", folder, name) &&
 			    start == partition->off / 512 && size == partition->len / 512) {
-				snprintf(node, node_size, "%s/%s", disk->dev, name);
+				format_text(node, node_size, "%s/%s", disk->dev, name);
 				return DETAIL_OK;
 			}
-			snprintf(object, sizeof(object), "partition %s (%s)", partition->label,
-				 name);
+			format_text(object, sizeof(object), "partition %s (%s)", partition->label,
+				    name);
 			return fault_set(fault, DETAIL_PARTITION_CHANGED, object);
 		}
 	} while (system_now_ms() < deadline && !watch_sleep(NULL, LOOK_AGAIN_MS));
-	snprintf(object, sizeof(object),
-		 "partition %s (number %u of %.60s, not known to the kernel)", partition->label,
-		 partition->number, disk->path);
+	format_text(object, sizeof(object),
+		    "partition %s (number %u of %.60s, not known to the kernel)", partition->label,
+		    partition->number, disk->path);
 	return fault_set(fault, DETAIL_PARTITION_CHANGED, object);
 }
 
@@ -80,7 +104,7 @@ static enum detail open_partition(struct disk *disk, struct disk_partition *open
 	char node[256], object[160];
 	enum detail detail;
 
-	snprintf(object, sizeof(object), "partition %s", partition->label);
+	format_text(object, sizeof(object), "partition %s", partition->label);
 	if (disk->windows) {
 		/* The disk itself is claimed already, or is a file. */
 		options.exclusive = false;
@@ -209,19 +233,17 @@ static bool could_be(const char *sys, const char *name, const struct board *boar
 /* The node is the device that sysfs means. */
 static bool node_fits(const char *sys, const char *name, const char *node)
 {
-	unsigned int major, minor;
 	struct stat st;
 	char text[32];
 
 	if (!sysfs_text(text, sizeof(text), "%s/block/%s/dev", sys, name))
 		return true;
-	return sscanf(text, "%u:%u", &major, &minor) == 2 && !stat(node, &st) &&
-	       S_ISBLK(st.st_mode) && st.st_rdev == makedev(major, minor);
+	return !stat(node, &st) && S_ISBLK(st.st_mode) && names_device(text, st.st_rdev);
 }
 
 static void set_path(struct disk *disk, const char *name)
 {
-	snprintf(disk->path, sizeof(disk->path), "%s/%s", disk->dev, name);
+	format_text(disk->path, sizeof(disk->path), "%s/%s", disk->dev, name);
 	/* sysfs writes the slash of a name like cciss/c0d0 as an exclamation mark. */
 	for (char *c = disk->path + strlen(disk->dev); *c; c++)
 		if (*c == '!')
@@ -268,7 +290,7 @@ static void look(struct disk *disk, const struct board *board, struct search *se
 	struct sysfs_names names;
 
 	memset(search, 0, sizeof(*search));
-	snprintf(folder, sizeof(folder), "%s/block", disk->sys);
+	format_text(folder, sizeof(folder), "%s/block", disk->sys);
 	sysfs_list(&names, folder);
 	for (size_t i = 0; i < names.count; i++)
 		if (could_be(disk->sys, names.at[i], board))
@@ -281,11 +303,11 @@ static enum detail not_found(const struct board *board, const struct search *sea
 	char object[160];
 
 	if (search->nearest[0])
-		snprintf(object, sizeof(object), "partition %s (%s has %zu of the others)",
-			 search->missing, search->nearest, search->most);
+		format_text(object, sizeof(object), "partition %s (%s has %zu of the others)",
+			    search->missing, search->nearest, search->most);
 	else
-		snprintf(object, sizeof(object), "partition %s%s%.80s", board->state_label,
-			 board->storage[0] ? " with storage " : "", board->storage);
+		format_text(object, sizeof(object), "partition %s%s%.80s", board->state_label,
+			    board->storage[0] ? " with storage " : "", board->storage);
 	return fault_set(fault, DETAIL_DISK_NOT_FOUND, object);
 }
 
@@ -306,8 +328,8 @@ static enum detail search_disk(struct disk *disk, const struct board *board,
 	if (!search.found[0])
 		return not_found(board, &search, fault);
 	if (search.second[0]) {
-		snprintf(object, sizeof(object), "partition %s (%.40s and %.40s)",
-			 board->state_label, search.found, search.second);
+		format_text(object, sizeof(object), "partition %s (%.40s and %.40s)",
+			    board->state_label, search.found, search.second);
 		return fault_set(fault, DETAIL_DISK_AMBIGUOUS, object);
 	}
 	set_path(disk, search.found);
@@ -319,7 +341,7 @@ static bool has_partitions(const char *sys, const char *name)
 	char folder[SYSFS_PATH_SIZE];
 	struct sysfs_names names;
 
-	snprintf(folder, sizeof(folder), "%s/block/%s", sys, name);
+	format_text(folder, sizeof(folder), "%s/block/%s", sys, name);
 	sysfs_list(&names, folder);
 	for (size_t i = 0; i < names.count; i++)
 		if (sysfs_exists("%s/%s/partition", folder, names.at[i]))
@@ -342,8 +364,8 @@ static enum detail take_path(struct disk *disk, const char *path, struct fault *
 	disk->windows = true;
 	if (!S_ISBLK(st.st_mode))
 		return DETAIL_OK;
-	snprintf(link, sizeof(link), "%.32s/dev/block/%u:%u", disk->sys, major(st.st_rdev),
-		 minor(st.st_rdev));
+	format_text(link, sizeof(link), "%.32s/dev/block/%u:%u", disk->sys, major(st.st_rdev),
+		    minor(st.st_rdev));
 	real = realpath(link, NULL);
 	if (real && !sysfs_exists("%s/partition", real)) {
 		text_copy(disk->name, sizeof(disk->name), strrchr(real, '/') + 1);

@@ -3,13 +3,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "platform/child.h"
+#include "platform/format.h"
 
 static int keep(const struct dirent *entry)
 {
@@ -32,13 +32,13 @@ static enum detail judge(enum child_end end, int value, const char *path, uint32
 	case CHILD_EXITED:
 		if (value == 0)
 			return DETAIL_OK;
-		snprintf(object, sizeof(object), "%.120s (exit status %d)", path, value);
+		format_text(object, sizeof(object), "%.120s (exit status %d)", path, value);
 		return fault_set(fault, DETAIL_HEALTH_FAILED, object);
 	case CHILD_KILLED:
-		snprintf(object, sizeof(object), "%.120s (ended by signal %d)", path, value);
+		format_text(object, sizeof(object), "%.120s (ended by signal %d)", path, value);
 		return fault_set(fault, DETAIL_HEALTH_FAILED, object);
 	case CHILD_TIMEOUT:
-		snprintf(object, sizeof(object), "%.120s (%u s)", path, timeout_s);
+		format_text(object, sizeof(object), "%.120s (%u s)", path, timeout_s);
 		return fault_set(fault, DETAIL_HEALTH_TIMEOUT, object);
 	case CHILD_STOPPED:
 		return fault_set(fault, DETAIL_INTERRUPTED, path);
@@ -57,7 +57,7 @@ static enum detail run_check(const char *folder, const char *name, uint32_t time
 	struct stat st;
 	int value;
 
-	if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
+	if (format_text(path, sizeof(path), "%s/%s", folder, name) >= sizeof(path))
 		return fault_errno(fault, DETAIL_HEALTH_UNUSABLE, name, ENAMETOOLONG);
 	if (stat(path, &st))
 		return fault_errno(fault, DETAIL_HEALTH_UNUSABLE, path, errno);
@@ -66,7 +66,7 @@ static enum detail run_check(const char *folder, const char *name, uint32_t time
 	/* One that is not executable is found out by exec. */
 	if (!S_ISREG(st.st_mode))
 		return fault_errno(fault, DETAIL_HEALTH_UNUSABLE, path, EACCES);
-	snprintf(prefix, sizeof(prefix), "%.90s: ", name);
+	format_text(prefix, sizeof(prefix), "%.90s: ", name);
 	end = child_run(argv, timeout_s * 1000, prefix, watch, &value);
 	return judge(end, value, path, timeout_s, fault);
 }

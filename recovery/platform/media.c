@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -14,6 +13,7 @@
 #include "core/package.h"
 #include "core/text.h"
 #include "platform/sysfs.h"
+#include "platform/format.h"
 
 /* --- recognising --- */
 
@@ -81,12 +81,12 @@ static void set_title(struct medium *medium, const char *sys, const char *disk, 
 	for (char *c = model; *c; c++)
 		*c = *c < ' ' || *c > '~' ? '?' : *c;
 	text_size(&text, medium->size);
-	snprintf(medium->title, sizeof(medium->title), "%s %.16s (%.16s%s%.20s%s%.16s)",
-		 medium->usb		       ? "USB stick"
-		 : !strncmp(name, "mmcblk", 6) ? "SD card"
-					       : "disk",
-		 name, vendor, vendor[0] ? " " : "", model, vendor[0] || model[0] ? ", " : "",
-		 size);
+	format_text(medium->title, sizeof(medium->title), "%s %.16s (%.16s%s%.20s%s%.16s)",
+		    medium->usb			  ? "USB stick"
+		    : !strncmp(name, "mmcblk", 6) ? "SD card"
+						  : "disk",
+		    name, vendor, vendor[0] ? " " : "", model, vendor[0] || model[0] ? ", " : "",
+		    size);
 }
 
 /* Adds one partition or disk. Returns whether something was recognised on it. */
@@ -108,7 +108,7 @@ static bool add(struct listing *l, const char *disk, const char *name, bool usb,
 		return false;
 	medium->size = sectors * 512;
 	medium->usb = usb;
-	snprintf(medium->node, sizeof(medium->node), "%.60s/%.64s", l->dev, name);
+	format_text(medium->node, sizeof(medium->node), "%.60s/%.64s", l->dev, name);
 	fd = open(medium->node, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	medium->kind = fd < 0 ? MEDIA_UNREADABLE : media_probe(fd, 0);
 	if (fd >= 0)
@@ -126,7 +126,7 @@ static void add_disk(struct listing *l, const char *disk, bool usb)
 	struct sysfs_names names;
 	bool any = false;
 
-	snprintf(folder, sizeof(folder), "%s/block/%s", l->sys, disk);
+	format_text(folder, sizeof(folder), "%s/block/%s", l->sys, disk);
 	sysfs_list(&names, folder);
 	for (size_t i = 0; i < names.count; i++)
 		if (sysfs_exists("%s/%s/partition", folder, names.at[i]))
@@ -148,7 +148,7 @@ static bool device_path(char path[SYSFS_PATH_SIZE], const char *sys, const char 
 	char link[SYSFS_PATH_SIZE], *real;
 	bool ok;
 
-	snprintf(link, sizeof(link), "%s/block/%.64s/device", sys, name);
+	format_text(link, sizeof(link), "%s/block/%.64s/device", sys, name);
 	real = realpath(link, NULL);
 	ok = real && strlen(real) < SYSFS_PATH_SIZE;
 	if (ok)
@@ -183,7 +183,7 @@ size_t media_list(const struct media_roots *roots, const char *own_disk, struct 
 
 	if (own[0])
 		device_path(own_device, listing.sys, own);
-	snprintf(folder, sizeof(folder), "%s/block", listing.sys);
+	format_text(folder, sizeof(folder), "%s/block", listing.sys);
 	sysfs_list(&names, folder);
 	for (size_t i = 0; i < names.count; i++) {
 		if (!is_candidate(listing.sys, names.at[i], own, own_device))

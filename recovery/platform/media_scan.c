@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/package.h"
+#include "platform/format.h"
 
 #define FOLDER "lifeboat"
 
@@ -26,8 +26,8 @@ static void keep(struct media_scan *scan, const char *folder, const char *name, 
 {
 	struct media_package package = {.size = size};
 
-	if (snprintf(package.path, sizeof(package.path), "%s/%s", folder, name) >=
-	    (int)sizeof(package.path)) {
+	if (format_text(package.path, sizeof(package.path), "%s/%s", folder, name) >=
+	    sizeof(package.path)) {
 		scan->cut = true;
 		return;
 	}
@@ -90,8 +90,8 @@ static void scan_folder(struct media_scan *scan, int parent, const char *folder,
 		entries++;
 		look_at(scan, fd, folder, entry->d_name);
 		if (top && !strcasecmp(entry->d_name, FOLDER) &&
-		    snprintf(below, sizeof(below), "%s/%s", folder, entry->d_name) <
-			    (int)sizeof(below))
+		    format_text(below, sizeof(below), "%s/%s", folder, entry->d_name) <
+			    sizeof(below))
 			scan_folder(scan, fd, below, entry->d_name, false);
 		errno = 0;
 	}

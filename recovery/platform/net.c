@@ -1,10 +1,9 @@
 #include "platform/net.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
-#include <stdio.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -12,6 +11,7 @@
 
 #include "core/text.h"
 #include "platform/child.h"
+#include "platform/format.h"
 #include "platform/sysfs.h"
 #include "platform/system.h"
 
@@ -21,24 +21,36 @@
 static bool take_address(const struct ifaddrs *entry, struct net_address *address)
 {
 	const struct sockaddr *sa = entry->ifa_addr;
-	const void *raw;
+	const uint8_t *a;
 
 	if (!(entry->ifa_flags & IFF_UP) || (entry->ifa_flags & IFF_LOOPBACK))
 		return false;
 	if (sa->sa_family == AF_INET) {
-		raw = &((const struct sockaddr_in *)(const void *)sa)->sin_addr;
+		a = (const uint8_t *)&((const struct sockaddr_in *)(const void *)sa)->sin_addr;
 		/* 169.254/16: what a host gives itself when nobody answered. */
-		if (!memcmp(raw, "\xa9\xfe", 2))
+		if (a[0] == 169 && a[1] == 254)
 			return false;
+		format_text(address->address, sizeof(address->address), "%u.%u.%u.%u", a[0], a[1],
+			    a[2], a[3]);
 	} else if (sa->sa_family == AF_INET6) {
-		raw = &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
-		if (IN6_IS_ADDR_LINKLOCAL((const struct in6_addr *)raw))
+		a = (const uint8_t *)&((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
+		/* fe80::/10 is good for this link only. */
+		if (a[0] == 0xfe && (a[1] & 0xc0) == 0x80)
 			return false;
+		struct text text = TEXT_IN(address->address);
+
+		for (size_t i = 0; i < 16; i += 2) {
+			char group[8];
+
+			format_text(group, sizeof(group), "%s%x", i ? ":" : "",
+				    (unsigned int)(a[i] << 8 | a[i + 1]));
+			text_add(&text, group);
+		}
 	} else {
 		return false;
 	}
 	text_copy(address->interface, sizeof(address->interface), entry->ifa_name);
-	return inet_ntop(sa->sa_family, raw, address->address, sizeof(address->address)) != NULL;
+	return true;
 }
 
 /* family: AF_UNSPEC for any. */
@@ -69,7 +81,7 @@ static void list_interfaces(const char *sys, struct sysfs_names *names)
 	char folder[SYSFS_PATH_SIZE];
 	size_t kept = 0;
 
-	snprintf(folder, sizeof(folder), "%s/class/net", sys);
+	format_text(folder, sizeof(folder), "%s/class/net", sys);
 	sysfs_list(names, folder);
 	for (size_t i = 0; i < names->count; i++)
 		if (sysfs_exists("%s/%s/device", folder, names->at[i]) &&
@@ -128,9 +140,9 @@ static enum detail wait_for_carrier(const struct net_options *options, const cha
 		if (watch_sleep(options->watch, WATCH_POLL_MS))
 			return fault_set(fault, DETAIL_INTERRUPTED, "the network's start");
 	}
-	snprintf(object, sizeof(object), "%.16s%s (%s)", names->at[0],
-		 names->count > 1 ? " and the others" : "",
-		 err ? "cannot be set up" : "no cable, or nothing at its other end");
+	format_text(object, sizeof(object), "%.16s%s (%s)", names->at[0],
+		    names->count > 1 ? " and the others" : "",
+		    err ? "cannot be set up" : "no cable, or nothing at its other end");
 	return fault_errno(fault, DETAIL_NETWORK_DOWN, object, err);
 }
 
@@ -169,7 +181,7 @@ static enum detail get_lease(const struct net_options *options, const char *inte
 	case CHILD_TIMEOUT:
 		break;
 	}
-	snprintf(object, sizeof(object), "%s (no answer from a DHCP server)", name);
+	format_text(object, sizeof(object), "%s (no answer from a DHCP server)", name);
 	return fault_set(fault, DETAIL_NETWORK_DOWN, object);
 }
 

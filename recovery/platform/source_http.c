@@ -1,12 +1,12 @@
 #include "platform/source_http.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/text.h"
 #include "platform/system.h"
+#include "platform/format.h"
 
 const struct http_limits http_limits_default = {
 	.resolve_timeout_ms = 10000,
@@ -32,8 +32,8 @@ static enum detail failed(struct source_http *http, enum detail detail, const ch
 {
 	char object[160];
 
-	snprintf(object, sizeof(object), "%.110s%s%s%s", http->source.name, why ? " (" : "",
-		 why ? why : "", why ? ")" : "");
+	format_text(object, sizeof(object), "%.110s%s%s%s", http->source.name, why ? " (" : "",
+		    why ? why : "", why ? ")" : "");
 	fault_errno(fault, detail, object, err);
 	if (fault)
 		fault->offset = http->pos;
@@ -90,23 +90,22 @@ static size_t write_request(const struct source_http *http, char *buf, size_t si
 	bool default_port = !strcmp(url->port, "80");
 	size_t len;
 
-	len = (size_t)snprintf(buf, size,
-			       "GET %s HTTP/1.1\r\nHost: %s%s%s%s%s\r\nUser-Agent: lifeboat\r\n"
-			       "Accept: */*\r\nAccept-Encoding: identity\r\n",
-			       url->target, open, url->host, close, default_port ? "" : ":",
-			       default_port ? "" : url->port);
+	len = format_text(buf, size,
+			  "GET %s HTTP/1.1\r\nHost: %s%s%s%s%s\r\nUser-Agent: lifeboat\r\n"
+			  "Accept: */*\r\nAccept-Encoding: identity\r\n",
+			  url->target, open, url->host, close, default_port ? "" : ":",
+			  default_port ? "" : url->port);
 	if (http->pos && !http->no_range) {
-		len += (size_t)snprintf(buf + len, size - len, "Range: bytes=%llu-\r\n",
-					(unsigned long long)http->pos);
+		len += format_text(buf + len, size - len, "Range: bytes=%llu-\r\n",
+				   (unsigned long long)http->pos);
 		/* Only a strong validator may stand in If-Range (RFC 9110 section 13.1.5). */
 		if (http->etag[0] == '"')
-			len += (size_t)snprintf(buf + len, size - len, "If-Range: %s\r\n",
-						http->etag);
+			len += format_text(buf + len, size - len, "If-Range: %s\r\n", http->etag);
 		else if (!http->etag[0] && http->modified[0])
-			len += (size_t)snprintf(buf + len, size - len, "If-Range: %s\r\n",
-						http->modified);
+			len += format_text(buf + len, size - len, "If-Range: %s\r\n",
+					   http->modified);
 	}
-	len += (size_t)snprintf(buf + len, size - len, "\r\n");
+	len += format_text(buf + len, size - len, "\r\n");
 	return len;
 }
 
@@ -196,7 +195,7 @@ static enum detail bad_status(struct source_http *http, const struct http_head *
 
 	http->retry_status = head->status >= 500 || head->status == 408 || head->status == 429;
 	http->retry_after_s = head->retry_after_s;
-	snprintf(why, sizeof(why), "status %d", head->status);
+	format_text(why, sizeof(why), "status %d", head->status);
 	return failed(http, DETAIL_HTTP_STATUS, why, 0, fault);
 }
 

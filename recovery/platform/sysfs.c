@@ -1,34 +1,55 @@
 #include "platform/sysfs.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/text.h"
+#include "platform/format.h"
+
+int sysfs_read(const char *path, void *buf, size_t size, size_t *len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = 1;
+
+	*len = 0;
+	if (fd < 0)
+		return errno;
+	while (n && *len < size) {
+		n = read(fd, (char *)buf + *len, size - *len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			int err = errno;
+
+			close(fd);
+			return err;
+		}
+		*len += (size_t)n;
+	}
+	close(fd);
+	return 0;
+}
 
 static bool read_line(char *text, size_t size, const char *format, va_list args)
 {
 	char path[SYSFS_PATH_SIZE];
-	ssize_t len = 0;
-	int fd;
+	size_t len;
 
 	text[0] = 0;
-	if (vsnprintf(path, sizeof(path), format, args) >= (int)sizeof(path))
+	if (format_text_v(path, sizeof(path), format, args) >= sizeof(path))
 		return false;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (sysfs_read(path, text, size - 1, &len)) {
+		text[0] = 0;
 		return false;
-	len = read(fd, text, size - 1);
-	close(fd);
-	if (len < 0)
-		return false;
+	}
 	text[len] = 0;
-	len = (ssize_t)strcspn(text, "\n");
+	len = strcspn(text, "\n");
 	while (len && text[len - 1] == ' ')
 		len--;
 	text[len] = 0;
@@ -62,12 +83,12 @@ bool sysfs_exists(const char *format, ...)
 {
 	char path[SYSFS_PATH_SIZE];
 	va_list args;
-	int len;
+	size_t len;
 
 	va_start(args, format);
-	len = vsnprintf(path, sizeof(path), format, args);
+	len = format_text_v(path, sizeof(path), format, args);
 	va_end(args);
-	return len < (int)sizeof(path) && !access(path, F_OK);
+	return len < sizeof(path) && !access(path, F_OK);
 }
 
 static int compare(const void *a, const void *b)
@@ -99,7 +120,7 @@ bool sysfs_block_path(char path[SYSFS_PATH_SIZE], const char *sys, const char *n
 	char *real;
 	bool fits;
 
-	if (snprintf(link, sizeof(link), "%s/block/%s", sys, name) >= (int)sizeof(link))
+	if (format_text(link, sizeof(link), "%s/block/%s", sys, name) >= sizeof(link))
 		return false;
 	real = realpath(link, NULL);
 	if (!real)

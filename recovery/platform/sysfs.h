@@ -1,4 +1,4 @@
-/* sysfs: small facts from /sys. */
+/* sysfs: small facts from /sys, and other small files. Paths are made by format_text. */
 #ifndef LIFEBOAT_SYSFS_H
 #define LIFEBOAT_SYSFS_H
 
@@ -9,6 +9,9 @@
 #define SYSFS_PATH_SIZE 512
 #define SYSFS_NAMES_MAX 128
 #define SYSFS_NAME_SIZE 64
+
+/* Reads a file from its start, as much as fits. Returns 0 or an errno. */
+int sysfs_read(const char *path, void *buf, size_t size, size_t *len);
 
 /* Reads the first line of a file into text, without blanks at its end; false when that is not
  * possible. */

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -15,6 +14,8 @@
 
 #include "core/text.h"
 #include "platform/child.h"
+#include "platform/format.h"
+#include "platform/sysfs.h"
 
 #define SYNC_MS 10000
 #define INIT_MS 30000
@@ -44,9 +45,11 @@ static void clock_wall(struct clock *clock, char *text, size_t size)
 
 	(void)clock;
 	text[0] = 0;
-	if (now >= YEAR_2020 && gmtime_r(&now, &tm) &&
-	    !strftime(text, size, "%Y-%m-%d %H:%M:%S UTC", &tm))
-		text[0] = 0;
+	if (now >= YEAR_2020 && gmtime_r(&now, &tm))
+		format_text(text, size, "%d-%02u-%02u %02u:%02u:%02u UTC", tm.tm_year + 1900,
+			    (unsigned int)tm.tm_mon + 1, (unsigned int)tm.tm_mday,
+			    (unsigned int)tm.tm_hour, (unsigned int)tm.tm_min,
+			    (unsigned int)tm.tm_sec);
 }
 
 static const struct clock_ops clock_ops = {.monotonic_ms = clock_monotonic, .wall = clock_wall};
@@ -93,16 +96,13 @@ int system_leave(enum system_action action, bool by_init)
 bool system_cmdline(const char *path, const char *name, char *value, size_t size)
 {
 	char line[4096], *rest = line, *word;
-	size_t name_len = strlen(name);
+	size_t name_len = strlen(name), len;
 	bool found = false;
-	FILE *file = fopen(path ? path : "/proc/cmdline", "re");
 
 	value[0] = 0;
-	if (!file)
+	if (sysfs_read(path ? path : "/proc/cmdline", line, sizeof(line) - 1, &len))
 		return false;
-	if (!fgets(line, sizeof(line), file))
-		line[0] = 0;
-	fclose(file);
+	line[len] = 0;
 	while ((word = strtok_r(rest, " \t\n", &rest))) {
 		if (strncmp(word, name, name_len) || word[name_len] != '=')
 			continue;
@@ -117,20 +117,14 @@ bool system_cmdline(const char *path, const char *name, char *value, size_t size
 /* Reads a whole file into memory that malloc aligned. Returns an errno. */
 static int read_file(const char *path, void **content, size_t *len)
 {
-	FILE *file = fopen(path, "re");
 	int err;
 
-	if (!file)
-		return errno;
 	*content = malloc(BOARD_TREE_MAX);
-	if (!*content) {
-		fclose(file);
+	if (!*content)
 		return ENOMEM;
-	}
-	errno = 0;
-	*len = fread(*content, 1, BOARD_TREE_MAX, file);
-	err = ferror(file) ? (errno ? errno : EIO) : *len == BOARD_TREE_MAX ? EFBIG : 0;
-	fclose(file);
+	err = sysfs_read(path, *content, BOARD_TREE_MAX, len);
+	if (!err && *len == BOARD_TREE_MAX)
+		err = EFBIG;
 	if (err)
 		free(*content);
 	return err;
