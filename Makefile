@@ -319,7 +319,7 @@ build/keys.c: $(PUBLIC_KEYS) build/keys.list recovery/host/trust_source.c | buil
 	$(Q)build/host/lifeboat-pack trust $(PUBLIC_KEYS) >$@
 
 # The key that signs boot images. U-Boot 2023.01 verifies RSA signatures; its public half goes into the control tree.
-keys/fit.key:
+keys/fit.key: | $(SETUP)
 ifeq ($(DEVELOPMENT),1)
 	$(call say,KEY,$@)
 	$(Q)umask 077 && openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out $@
