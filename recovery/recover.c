@@ -30,6 +30,8 @@ struct recover {
 	bool menu;		 /* the menu is wanted, nothing happens by itself */
 	uint8_t tried[HASH_LEN]; /* package of the attempts below */
 	unsigned attempts;
+	bool worked; /* on this package, so that percent does not go back when it goes on */
+	uint8_t worked_on[HASH_LEN];
 	uint8_t refused[HASH_LEN]; /* a person said no to this one */
 	bool failure_shown;
 	bool looked;	     /* at least once */
@@ -139,7 +141,7 @@ static void run_shell(struct app *app)
 	int status;
 
 	screen_leave(&app->screen, LEAVE_SHELL);
-	app->serial.skin.ops->close(&app->serial.skin);
+	serial_close(&app->serial);
 	child = fork();
 	if (!child) {
 		execl("/bin/sh", "sh", "-l", (char *)NULL);
@@ -150,6 +152,7 @@ static void run_shell(struct app *app)
 		usleep(200000);
 	}
 	serial_open(&app->serial, STDIN_FILENO, STDOUT_FILENO, 0);
+	screen_again(&app->screen);
 }
 
 /* --- Waiting for a person or for something to happen --- */
@@ -244,10 +247,12 @@ static enum detail install(struct recover *r, struct source *source, bool allow_
 {
 	struct app *app = r->app;
 	struct install_options options = {.wanted = -1, .allow_older = allow_older};
-	bool again = hash_equal(r->tried, r->found.id) && r->attempts > 0;
+	bool again = r->worked && hash_equal(r->worked_on, r->found.id);
 	enum detail detail;
 
 	r->attempts++;
+	r->worked = true;
+	memcpy(r->worked_on, r->found.id, HASH_LEN);
 	screen_work(&app->screen, WORK_INSTALL, again);
 	detail = install_run(&app->device, source, &options, &r->result);
 	app_source_close(app);

@@ -33,6 +33,9 @@ struct flag_store_ops {
 	enum detail (*load)(struct flag_store *store, struct flags *flags, struct fault *fault);
 	enum detail (*store)(struct flag_store *store, const struct flags *flags, bool anew,
 			     struct fault *fault);
+	/* Whether there is room for these flags; nothing is written. DETAIL_FLAGS_FULL. */
+	enum detail (*fits)(struct flag_store *store, const struct flags *flags, bool anew,
+			    struct fault *fault);
 };
 struct flag_store {
 	const struct flag_store_ops *ops;

@@ -77,12 +77,13 @@ static enum detail check_size(const struct front *front, struct fault *fault)
 
 	if (front->source->size == UINT64_MAX || front->source->size == expected)
 		return DETAIL_OK;
+	text_add(&t, "package, ");
 	text_u64(&t, front->source->size);
-	text_add(&t, " bytes, header says ");
+	text_add(&t, " bytes where its header says ");
 	text_u64(&t, expected);
-	text_add(&t, ": ");
-	text_add(&t, front->source->name);
-	return fault_set(fault, DETAIL_SIZE_MISMATCH, object);
+	fault_set(fault, DETAIL_SIZE_MISMATCH, object);
+	front_name_fault(front, fault);
+	return DETAIL_SIZE_MISMATCH;
 }
 
 static enum detail read_head(struct front *front, struct fault *fault)

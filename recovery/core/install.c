@@ -223,12 +223,19 @@ static enum detail mark_target(struct run *run)
 	enum detail detail;
 
 	begin_step(run, STEP_MARK, 0);
+	/* Room for the flip is looked for now: when the whole slot is written it would be late. */
+	flags_commit(&run->flags, target, run->device->board->tries);
+	if ((detail = run->device->flag_store->ops->fits(run->device->flag_store, &run->flags,
+							 run->anew, &run->fault)))
+		return detail;
+	run->flags = before;
 	flags_mark_target(&run->flags, target);
-	if (run->anew || !flags_equal(&before, &run->flags)) {
-		detail = store_flags(run);
-		if (detail)
-			return detail;
-	}
+	/*
+	 * Flags that are damaged in both copies start nothing: they are written anew when there is
+	 * a proved system.
+	 */
+	if (!run->anew && !flags_equal(&before, &run->flags) && (detail = store_flags(run)))
+		return detail;
 	if (!state->record.slot[target].release && !state->record.slot[target].confirmed)
 		return DETAIL_OK;
 	memset(&state->record.slot[target], 0, sizeof(state->record.slot[target]));

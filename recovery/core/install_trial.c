@@ -162,11 +162,16 @@ enum detail install_settle(struct device *device, const char *reason, bool *sett
 	char object[160];
 	name_trial(device, j->target, reason, object, sizeof(object));
 	fault_set(&result->fault, DETAIL_TRIAL_FAILED, object);
-	flags_give_up(&flags, j->target);
-	if ((detail = store_flags(device, &flags, false, fault)) ||
-	    (detail = end_journal(device, fault)))
-		return detail;
+	/*
+	 * The report first, then the journal, then the flags: a cut in between tells it twice at
+	 * worst. The slot has no tries left, so the flags can wait.
+	 */
 	keep_result(device, result);
+	if ((detail = end_journal(device, fault)))
+		return detail;
+	flags_give_up(&flags, j->target);
+	if ((detail = store_flags(device, &flags, false, fault)))
+		return detail;
 	*settled = true;
 	return DETAIL_OK;
 }
@@ -190,7 +195,7 @@ enum detail install_confirm(struct device *device, struct result *result)
 {
 	struct state *state = device->state;
 	struct flags flags, before;
-	bool anew, first;
+	bool first;
 	enum detail detail;
 
 	begin_result(device, RESULT_CONFIRM, device->running, result);
@@ -198,15 +203,14 @@ enum detail install_confirm(struct device *device, struct result *result)
 		return fault_set(&result->fault, DETAIL_SLOT_NOT_RUNNING,
 				 "the kernel command line");
 	add_origin(device, result);
-	/* This system runs and is well: that is knowledge enough to write damaged flags anew. */
-	detail = install_load_flags(device, &flags, &anew, &result->fault);
+	detail = install_load_flags(device, &flags, NULL, &result->fault);
 	if (detail)
 		return detail;
 	before = flags;
 	flags_confirm(&flags, (size_t)device->running, device->board->tries);
 	drop_below_floor(device, (size_t)device->running, &flags);
-	if (anew || !flags_equal(&before, &flags)) {
-		detail = store_flags(device, &flags, anew, &result->fault);
+	if (!flags_equal(&before, &flags)) {
+		detail = store_flags(device, &flags, false, &result->fault);
 		if (detail)
 			return detail;
 	}

@@ -120,8 +120,9 @@ static void slot_variable(const struct board *board, size_t slot, const char *en
 }
 
 /*
- * Names that the board does not have, and names given twice, say nothing: the boot script passes
- * them over as well.
+ * Reads the order as the boot script does, to the letter: names of slots, one space between them.
+ * What the script would not understand is no order here either, so that nobody is told that a slot
+ * will be started when it will not.
  */
 static void load_order(const struct board *board, const char *value, struct flags *flags)
 {
@@ -134,12 +135,21 @@ static void load_order(const struct board *board, const char *value, struct flag
 		text_clear(&t);
 		for (; *value && *value != ' '; value++, len++)
 			text_char(&t, *value);
-		while (*value == ' ')
-			value++;
 		slot = len < sizeof(name) ? board_slot(board, name) : -1;
-		if (slot >= 0 && !flags_in_order(flags, (size_t)slot))
-			flags->order[flags->order_count++] = (uint8_t)slot;
+		if (slot < 0 || flags_in_order(flags, (size_t)slot) || (*value && !value[1])) {
+			flags->order_count = 0;
+			return;
+		}
+		flags->order[flags->order_count++] = (uint8_t)slot;
+		if (*value)
+			value++;
 	}
+}
+
+/* One digit from 1 to 9, as the boot script counts; what is none is no try. */
+static uint32_t load_tries(const char *value)
+{
+	return value && *value >= '1' && *value <= '9' && !value[1] ? (uint32_t)(*value - '0') : 0;
 }
 
 static void load_flags(const struct board *board, const uint8_t *data, size_t size,
@@ -147,7 +157,6 @@ static void load_flags(const struct board *board, const uint8_t *data, size_t si
 {
 	char name[32];
 	const char *value;
-	uint64_t tries;
 
 	memset(flags, 0, sizeof(*flags));
 	value = find(data, size, "BOOT_ORDER");
@@ -155,10 +164,7 @@ static void load_flags(const struct board *board, const uint8_t *data, size_t si
 		load_order(board, value, flags);
 	for (size_t i = 0; i < board->slot_count; i++) {
 		slot_variable(board, i, "_LEFT", name, sizeof(name));
-		value = find(data, size, name);
-		/* What is no number is no try: never a guess that something is bootable. */
-		if (value && !text_parse_u64(value, &tries) && tries <= 1000)
-			flags->slot[i].tries = (uint32_t)tries;
+		flags->slot[i].tries = load_tries(find(data, size, name));
 		slot_variable(board, i, "_GOOD", name, sizeof(name));
 		value = find(data, size, name);
 		flags->slot[i].good = value && !strcmp(value, "1");
@@ -238,12 +244,11 @@ static void write_data(const struct ubootenv *env, struct writer *w, const uint8
 }
 
 /*
- * Writes one copy, flushes it, and reads it back from the medium: a store that nobody saw arrive is
- * no store.
+ * Writes one copy, flushes it, and reads it back from the medium. Returns 0, an errno, or -1: other
+ * bytes came back.
  */
-static enum detail write_copy(struct ubootenv *env, int i, uint8_t *scratch, struct fault *fault)
+static int write_and_look(struct ubootenv *env, int i, uint8_t *scratch)
 {
-	static const char object[] = "boot flags (U-Boot environment)";
 	struct dev *disk = env->disk;
 	uint64_t off = env->board->flag_off[i];
 	size_t size = (size_t)env->board->flag_size;
@@ -253,21 +258,36 @@ static enum detail write_copy(struct ubootenv *env, int i, uint8_t *scratch, str
 		error = disk->ops->flush(disk);
 	if (!error)
 		error = disk->ops->read(disk, off, scratch, size);
-	if (error)
-		return fault_errno(fault, DETAIL_FLAGS_NOT_STORED, object, error);
-	if (memcmp(scratch, env->copy[i], size))
-		return fault_set(fault, DETAIL_FLAGS_NOT_STORED, object);
-	return DETAIL_OK;
+	if (!error && memcmp(scratch, env->copy[i], size))
+		error = -1;
+	return error;
 }
 
-static enum detail env_store(struct flag_store *store, const struct flags *flags, bool anew,
-			     struct fault *fault)
+/*
+ * A store that nobody saw arrive is no store. It is tried once more; then the copy is made
+ * worthless, so that what is reported as not stored does not count after all at the next start.
+ */
+static enum detail write_copy(struct ubootenv *env, int i, uint8_t *scratch, struct fault *fault)
 {
-	struct ubootenv *env = (struct ubootenv *)store;
+	int error = write_and_look(env, i, scratch);
+
+	if (error)
+		error = write_and_look(env, i, scratch);
+	if (!error)
+		return DETAIL_OK;
+	memset(env->copy[i], 0, (size_t)env->board->flag_size);
+	write_and_look(env, i, scratch);
+	return fault_errno(fault, DETAIL_FLAGS_NOT_STORED, "boot flags (U-Boot environment)",
+			   error < 0 ? 0 : error);
+}
+
+/* Lays out what a store would write, in the buffer of the copy that does not count: *other. */
+static enum detail lay_out(struct ubootenv *env, const struct flags *flags, bool anew, int *other,
+			   struct fault *fault)
+{
 	size_t size = (size_t)env->board->flag_size;
 	struct fault why;
-	int current = read_both(env, true, &why), other;
-	const uint8_t *old = NULL;
+	int current = read_both(env, true, &why);
 	uint8_t *copy;
 
 	if (current < 0 && !(anew && why.detail == DETAIL_FLAGS_DAMAGED)) {
@@ -275,27 +295,45 @@ static enum detail env_store(struct flag_store *store, const struct flags *flags
 			*fault = why;
 		return why.detail;
 	}
-	other = current < 0 ? 0 : 1 - current;
-	if (current >= 0)
-		old = env->copy[current] + ENV_DATA;
-	copy = env->copy[other];
+	*other = current < 0 ? 0 : 1 - current;
+	copy = env->copy[*other];
 	struct writer w = {.at = copy + ENV_DATA, .size = size - ENV_DATA};
 	memset(copy, 0, size);
-	write_data(env, &w, old, size - ENV_DATA, flags);
+	write_data(env, &w, current < 0 ? NULL : env->copy[current] + ENV_DATA, size - ENV_DATA,
+		   flags);
 	if (w.full)
 		return fault_set(fault, DETAIL_FLAGS_FULL, "boot flags (U-Boot environment)");
 	copy[ENV_SERIAL] = current < 0 ? 1 : (uint8_t)(env->copy[current][ENV_SERIAL] + 1);
 	store_le32(copy + ENV_CRC, crc32(copy + ENV_DATA, size - ENV_DATA));
+	return DETAIL_OK;
+}
+
+static enum detail env_store(struct flag_store *store, const struct flags *flags, bool anew,
+			     struct fault *fault)
+{
+	struct ubootenv *env = (struct ubootenv *)store;
+	int other;
+	enum detail detail = lay_out(env, flags, anew, &other, fault);
+
 	/*
 	 * The current copy's buffer has done its work and takes the read-back; its medium is not
 	 * touched.
 	 */
-	return write_copy(env, other, env->copy[1 - other], fault);
+	return detail ? detail : write_copy(env, other, env->copy[1 - other], fault);
+}
+
+static enum detail env_fits(struct flag_store *store, const struct flags *flags, bool anew,
+			    struct fault *fault)
+{
+	int other;
+
+	return lay_out((struct ubootenv *)store, flags, anew, &other, fault);
 }
 
 void ubootenv_init(struct ubootenv *env, struct dev *disk, const struct board *board)
 {
-	static const struct flag_store_ops ops = {.load = env_load, .store = env_store};
+	static const struct flag_store_ops ops = {
+		.load = env_load, .store = env_store, .fits = env_fits};
 
 	env->store.ops = &ops;
 	env->disk = disk;

@@ -15,11 +15,11 @@ static void shares(const struct pace *pace, enum step step, uint32_t *base, uint
 	*share = 0;
 	switch (step) {
 	case STEP_CHECK:
+	case STEP_PLAN:
 		break;
 	case STEP_VERIFY_FIRST:
 		*share = verify;
 		break;
-	case STEP_PLAN:
 	case STEP_MARK:
 		*base = verify;
 		break;
