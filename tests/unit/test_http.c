@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "platform/source_http.h"
+#include "platform/system.h"
 
 #define BODY_LEN 300000u
 
@@ -407,6 +408,15 @@ static void lost_connections_are_resumed_at_the_byte(void **state)
 	read_all(SCRIPT(.error = "HTTP/1.1 200 OK\r\nContent-", .errors = 2));
 }
 
+/* Patience is for one trouble: who gets on between two troubles is not given up. */
+static void a_bad_line_is_endured_while_it_gets_on(void **state)
+{
+	(void)state;
+	read_all(SCRIPT(.cut_after = 6000, .cut_requests = UINT32_MAX));
+	assert_int_equal(http.counts.received, BODY_LEN);
+	assert_true(http.counts.retries * quick.backoff_ms > quick.patience_ms);
+}
+
 static void a_server_that_was_away_is_found_again(void **state)
 {
 	(void)state;
@@ -464,6 +474,8 @@ static void changed_files_are_noticed(void **state)
 
 static void statuses_end_or_are_tried_again(void **state)
 {
+	uint64_t before;
+
 	(void)state;
 	read_until(SCRIPT(.raw = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
 		   DETAIL_HTTP_STATUS);
@@ -477,8 +489,10 @@ static void statuses_end_or_are_tried_again(void **state)
 	assert_in_range(seen->requests, 3, 30);
 	assert_non_null(strstr(fault.object, "503"));
 	read_all(SCRIPT(.error = "HTTP/1.1 500 Oh\r\n\r\n", .errors = 3));
+	before = system_now_ms();
 	read_all(SCRIPT(.error = "HTTP/1.1 429 Slow\r\nRetry-After: 1\r\n\r\n", .errors = 1));
 	assert_int_equal(seen->requests, 2);
+	assert_in_range(system_now_ms() - before, 950, 1450);
 }
 
 static void redirects_are_followed_five_times(void **state)
@@ -600,6 +614,24 @@ static void seeks_cost_what_they_must(void **state)
 	stop();
 }
 
+static void what_was_not_announced_is_not_the_next_answer(void **state)
+{
+	uint64_t at = 0;
+	size_t total;
+
+	(void)state;
+	start(SCRIPT(.surplus = 100));
+	assert_detail(open_it(), DETAIL_OK);
+	assert_detail(read_some(&at, SIZE_MAX, &total), DETAIL_OK);
+	sleep_ms(100);
+	at = 0;
+	assert_detail(http.source.ops->seek(&http.source, at, &fault), DETAIL_OK);
+	assert_detail(read_some(&at, SIZE_MAX, &total), DETAIL_OK);
+	assert_int_equal(total, BODY_LEN);
+	close_it();
+	stop();
+}
+
 static void a_kept_connection_that_was_closed_is_no_fault(void **state)
 {
 	uint64_t at = 0;
@@ -695,6 +727,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(every_framing_is_read, tear_down),
 		cmocka_unit_test_teardown(lost_connections_are_resumed_at_the_byte, tear_down),
+		cmocka_unit_test_teardown(a_bad_line_is_endured_while_it_gets_on, tear_down),
 		cmocka_unit_test_teardown(a_server_that_was_away_is_found_again, tear_down),
 		cmocka_unit_test_teardown(stalls_are_noticed, tear_down),
 		cmocka_unit_test_teardown(servers_without_range_are_read_again_a_few_times,
@@ -706,6 +739,7 @@ int main(void)
 		cmocka_unit_test_teardown(contradictions_are_refused, tear_down),
 		cmocka_unit_test_teardown(other_protocols_are_refused, tear_down),
 		cmocka_unit_test_teardown(seeks_cost_what_they_must, tear_down),
+		cmocka_unit_test_teardown(what_was_not_announced_is_not_the_next_answer, tear_down),
 		cmocka_unit_test_teardown(a_kept_connection_that_was_closed_is_no_fault, tear_down),
 		cmocka_unit_test_teardown(seeks_work_without_range, tear_down),
 		cmocka_unit_test_teardown(unreachable_servers_are_named, tear_down),
