@@ -290,9 +290,11 @@ static void i11_target_truth_table(void **state)
 					}
 					refused++;
 					check(target == -1 && !any);
-					check(why == DETAIL_NO_TARGET ||
+					/* Somebody named the slot, or everything was tried. */
+					check(why == DETAIL_NO_TARGET || why == DETAIL_SLOT_KEPT ||
 					      why == DETAIL_NOT_CONFIRMED_YET ||
 					      why == DETAIL_SINGLE_SLOT_RUNNING);
+					check(why != DETAIL_SLOT_KEPT || wanted >= 0);
 					check((why == DETAIL_SINGLE_SLOT_RUNNING) == (slots == 1));
 				}
 	}
