@@ -156,41 +156,41 @@ say = @printf '  %-9s %s\n' '$(1)' '$(2)'
 logged = @mkdir -p build/log; { $(2); } >build/log/$(1).log 2>&1 || \
 	{ echo "$@ was not made. The end of build/log/$(1).log:" >&2; tail -n 30 build/log/$(1).log >&2; exit 1; }
 
-# --- Packages, sources, components (components/README.md) ------------------------------------------------------------
+# --- Packages, sources, components (recovery/components/README.md)
 
 # These goals may install packages; the others only say which are missing.
 INSTALLS := $(filter setup test demo,$(MAKECMDGOALS))
 SETUP = build/setup.done
 
 setup: $(SETUP)
-$(SETUP): components/packages components/setup $(if $(INSTALLS),FORCE)
-	@components/setup $(if $(INSTALLS),install,check)
-	@mkdir -p build && { [ $@ -nt components/packages ] && [ $@ -nt components/setup ] || touch $@; }
+$(SETUP): recovery/components/packages recovery/components/setup $(if $(INSTALLS),FORCE)
+	@recovery/components/setup $(if $(INSTALLS),install,check)
+	@mkdir -p build && { [ $@ -nt recovery/components/packages ] && [ $@ -nt recovery/components/setup ] || touch $@; }
 
-build/sources/%.version: components/fetch components/apt-sources | $(SETUP)
+build/sources/%.version: recovery/components/fetch recovery/components/apt-sources | $(SETUP)
 	$(call say,FETCH,$*)
-	$(call logged,fetch-$*,components/fetch $*)
+	$(call logged,fetch-$*,recovery/components/fetch $*)
 
 # build/components/NAME-TARGET is a link into the cache, NAME-TARGET.done says that it is there.
 component-target = $(lastword $(subst -, ,$(1)))
 component-name = $(patsubst %-$(call component-target,$(1)),%,$(1))
-build/components/%.done: components/build | $(SETUP)
-	$(Q)components/build $(call component-name,$*) $(call component-target,$*)
+build/components/%.done: recovery/components/build | $(SETUP)
+	$(Q)recovery/components/build $(call component-name,$*) $(call component-target,$*)
 	@touch $@
 
 component = build/components/$(1).done
 components = $(foreach c,$(1),$(call component,$(c)))
 
-$(call components,bearssl-native bearssl-aarch64): components/bearssl.recipe build/sources/bearssl.version
-$(call components,zstd-native zstd-aarch64): components/zstd.recipe build/sources/zstd.version
-$(call components,libfdt-native libfdt-aarch64): components/libfdt.recipe build/sources/linux.version
-$(call components,linux-headers-aarch64): components/linux-headers.recipe build/sources/linux.version
-$(call components,musl-aarch64): components/musl.recipe build/sources/musl.version
-$(call components,kernel-aarch64): components/kernel.recipe build/sources/linux.version \
+$(call components,bearssl-native bearssl-aarch64): recovery/components/bearssl.recipe build/sources/bearssl.version
+$(call components,zstd-native zstd-aarch64): recovery/components/zstd.recipe build/sources/zstd.version
+$(call components,libfdt-native libfdt-aarch64): recovery/components/libfdt.recipe build/sources/linux.version
+$(call components,linux-headers-aarch64): recovery/components/linux-headers.recipe build/sources/linux.version
+$(call components,musl-aarch64): recovery/components/musl.recipe build/sources/musl.version
+$(call components,kernel-aarch64): recovery/components/kernel.recipe build/sources/linux.version \
 	$(wildcard kernel-config/*.config)
-$(call components,u-boot-aarch64): components/u-boot.recipe build/sources/u-boot.version qemu/u-boot.config qemu/u-boot.env
-$(call components,busybox-aarch64): components/busybox.recipe build/sources/busybox.version initramfs/busybox.config
-$(call components,busybox-system-aarch64): components/busybox-system.recipe components/busybox.recipe \
+$(call components,u-boot-aarch64): recovery/components/u-boot.recipe build/sources/u-boot.version qemu/u-boot.config qemu/u-boot.env
+$(call components,busybox-aarch64): recovery/components/busybox.recipe build/sources/busybox.version initramfs/busybox.config
+$(call components,busybox-system-aarch64): recovery/components/busybox-system.recipe recovery/components/busybox.recipe \
 	build/sources/busybox.version qemu/system/busybox.config
 $(call components,musl-aarch64): $(call components,linux-headers-aarch64)
 $(call components,bearssl-aarch64 zstd-aarch64 libfdt-aarch64 busybox-aarch64 busybox-system-aarch64): \

@@ -10,7 +10,7 @@
 #
 # The environment is untrusted: anybody who can write the card can write it. So its values are only compared with
 # constants and never become part of another command, no text of it reaches a kernel's command line, and variables
-# that would weaken the boot are locked when U-Boot is built (components/u-boot.recipe). A hostile value can at most
+# that would weaken the boot are locked when U-Boot is built (recovery/components/u-boot.recipe). A hostile value can at most
 # choose among the outcomes that an honest one can choose among. (A quote in a value can make U-Boot's `test` say
 # yes; it cannot start a command, because what is substituted is not read for separators again.)
 #
