@@ -124,6 +124,7 @@ UNIT_TESTS = \
 	test_serial \
 	test_state \
 	test_system \
+	test_trial \
 	test_trust \
 	test_ubootenv \
 	test_words

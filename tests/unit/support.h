@@ -242,6 +242,7 @@ struct memdisk {
 
 	/* Faults. Counters count down to 0 and then fire once; -1: never. */
 	long fail_read, fail_write, fail_flush; /* errno 5 (EIO) */
+	long fail_more;				/* times that the one that fired fires again */
 	long die; /* writes and flushes until everything fails, for good (a power cut) */
 	bool dead;
 	uint64_t flip_off; /* the byte there is flipped when a flush makes it durable; UINT64_MAX:

@@ -36,9 +36,15 @@ static void watched(struct memdisk *disk, struct op op, const uint8_t *buf)
 }
 
 /* Counts down; true when it fires. */
-static bool fires(long *countdown)
+static bool fires(struct memdisk *disk, long *countdown)
 {
-	return *countdown >= 0 && (*countdown)-- == 0;
+	if (*countdown < 0 || (*countdown)-- > 0)
+		return false;
+	if (disk->fail_more > 0) {
+		disk->fail_more--;
+		*countdown = 0;
+	}
+	return true;
 }
 
 static void check_range(const struct memdev *d, uint64_t off, size_t len, const char *what)
@@ -66,7 +72,7 @@ static int memdev_read(struct dev *dev, uint64_t off, void *buf, size_t len)
 	if (d->disk->keep_reads)
 		op_add(d->disk,
 		       (struct op){.kind = OP_READ, .dev = d->label, .off = off, .len = len});
-	if (d->disk->dead || fires(&d->disk->fail_read) ||
+	if (d->disk->dead || fires(d->disk, &d->disk->fail_read) ||
 	    touches(d->base + off, len, d->disk->bad_off))
 		return EIO_LINUX;
 	memcpy(buf, d->disk->now + d->base + off, len);
@@ -83,9 +89,9 @@ static int memdev_write(struct dev *dev, uint64_t off, const void *buf, size_t l
 	watched(d->disk, (struct op){.kind = OP_WRITE, .dev = d->label, .off = off, .len = len},
 		buf);
 	op_add(d->disk, (struct op){.kind = OP_WRITE, .dev = d->label, .off = off, .len = len});
-	if (fires(&d->disk->die))
+	if (fires(d->disk, &d->disk->die))
 		d->disk->dead = true;
-	if (d->disk->dead || fires(&d->disk->fail_write))
+	if (d->disk->dead || fires(d->disk, &d->disk->fail_write))
 		return EIO_LINUX;
 	struct pending_write *w = malloc(sizeof(*w));
 	uint8_t *copy = malloc(len);
@@ -125,9 +131,9 @@ static int memdev_flush(struct dev *dev)
 	disk->flushes++;
 	watched(disk, (struct op){.kind = OP_FLUSH, .dev = d->label}, NULL);
 	op_add(disk, (struct op){.kind = OP_FLUSH, .dev = d->label});
-	if (fires(&disk->die))
+	if (fires(disk, &disk->die))
 		disk->dead = true;
-	if (disk->dead || fires(&disk->fail_flush))
+	if (disk->dead || fires(disk, &disk->fail_flush))
 		return EIO_LINUX;
 	/* Only what went through this dev: a flush of one partition promises nothing about another.
 	 */
@@ -166,6 +172,7 @@ static void no_faults(struct memdisk *disk)
 	disk->fail_read = disk->fail_write = disk->fail_flush = disk->die = -1;
 	disk->flip_off = disk->lose_off = disk->bad_off = UINT64_MAX;
 	disk->flip_times = 0;
+	disk->fail_more = 0;
 }
 
 struct memdisk *memdisk_new(uint64_t size, uint32_t sector)

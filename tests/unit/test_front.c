@@ -419,6 +419,8 @@ static void signed_header_fields(void **state)
 	pkg_seal(pkg);
 	assert_detail(read_pkg(pkg), DETAIL_SIZE_MISMATCH);
 	assert_detail(read_bytes(pkg, pkg->bytes, pkg->len, false), DETAIL_SEGMENT_LAYOUT);
+	check(strstr(fault.object, "update.boat") !=
+	      NULL); /* the person knows it by the file's name */
 	pkg->payload_len = &huge;
 	pkg_seal(pkg);
 	assert_detail(read_bytes(pkg, pkg->bytes, pkg->len, false), DETAIL_SIZE_MISMATCH);

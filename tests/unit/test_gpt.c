@@ -254,6 +254,7 @@ static void headers_that_cannot_be(void **state)
 	unsound("header size", 12, 513, 4, false, 0);
 	unsound("header size", 12, UINT32_MAX, 4, false, 0);
 	unsound("own place", 24, 7, 8, false, 0);
+	unsound("entry count", 80, 0, 4, false, 0);
 	unsound("entry count", 80, UINT32_MAX, 4, false, 0);
 	unsound("entry count", 80, 0x02000000, 4, false, 0);
 	unsound("entry size", 84, 0, 4, false, 0);

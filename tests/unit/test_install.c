@@ -686,6 +686,35 @@ static void refused_packages_change_nothing(void **state)
 	refused(pkg, DETAIL_SIZE_MISMATCH);
 }
 
+/* No room for the flags of the flip: said before the first write, not after the last. */
+static void full_environment_is_told_first(void **state)
+{
+	(void)state;
+	for (size_t slots = 1; slots <= 2; slots++)
+		for (size_t room = 0; room < 100; room++) {
+			check(room < 99);
+			char vars[ENV_SIZE] = "BOOT_ORDER=A\0BOOT_A_LEFT=3\0BOOT_A_GOOD=1\0filler=";
+			size_t used = 13 + 14 + 14 + 7;
+			rig_new(slots);
+			memset(vars + used, 'f', ENV_SIZE - 5 - 1 - used - 1 - room);
+			env_make(rig.pristine + ENV_A, ENV_SIZE, 17, vars,
+				 strlen(vars + 41) + 41 + 1);
+			env_make(rig.pristine + ENV_B, ENV_SIZE, 16, vars,
+				 strlen(vars + 41) + 41 + 1);
+			rig_restore(-1);
+			at_case("slots %zu, room for %zu", slots, room);
+			check(rig_choice_of(rig.disk->durable) == 'A');
+			enum detail d = rig_install(rig.package);
+			if (d == DETAIL_OK) {
+				check(room > 8);
+				break;
+			}
+			assert_detail(d, DETAIL_FLAGS_FULL);
+			rig_nothing_was_changed();
+			arena_free();
+		}
+}
+
 static void exactly_the_size_of_the_partition(void **state)
 {
 	(void)state;
@@ -1066,6 +1095,7 @@ int main(void)
 		TEST(nth_operation_fails),
 		TEST(busy_partition),
 		TEST(refused_packages_change_nothing),
+		TEST(full_environment_is_told_first),
 		TEST(exactly_the_size_of_the_partition),
 		TEST(older_with_consent),
 		TEST(wanted_slots),

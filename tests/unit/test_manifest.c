@@ -422,7 +422,10 @@ static void strings_are_utf8_without_control_characters(void **state)
 		"\xe0\x80\xaf",
 		"\xf0\x80\x80\xaf", /* longer than need be */
 		"\xed\xa0\x80",
-		"\xed\xbf\xbf", /* surrogates */
+		"\xed\xbf\xbf",
+		"\xc3\xa4\x1b",
+		"\xe2\x82\xac\x07",
+		"\xf0\x9f\x9a\xa4\x01a", /* surrogates */
 		"\xf4\x90\x80\x80",
 		"\xf5\x80\x80\x80",
 		"\xf8\x88\x80\x80\x80", /* beyond U+10FFFF */
@@ -457,6 +460,8 @@ static void product_list(void **state)
 	assert_string_equal(manifest.products[15], "p15");
 	at_case("17 products");
 	root_value("product", list, 17 * 4, DETAIL_MANIFEST_VALUE);
+	string_of("product", 127, DETAIL_OK);
+	string_of("product", 128, DETAIL_MANIFEST_VALUE);
 	at_case("none");
 	root_value("product", "", 0, DETAIL_MANIFEST_VALUE);
 	at_case("the last not ended");
@@ -804,6 +809,35 @@ static void tree_header_is_checked(void **state)
 	}
 }
 
+/* The largest manifest that a header allows, to the byte; and one more. */
+static void tree_of_the_largest_size(void **state)
+{
+	(void)state;
+	for (size_t more = 0; more < 2; more++) {
+		struct pkg *pkg = pkg_small();
+		size_t len;
+		prop_set(pkg->root, "x-pad", "", 0);
+		(void)fdt_make(pkg->root, &len);
+		size_t pad = (1 << 20) - len;
+		/* The structure block grows in steps of four; the names make the rest. */
+		char name[64] = "x-";
+		memset(name + 2, 'n', pad % 4 + 1);
+		prop_remove(pkg->root, "x-pad");
+		prop_set(pkg->root, name, "", 0);
+		(void)fdt_make(pkg->root, &len);
+		while (((1 << 20) - len) % 4) {
+			prop_at(pkg->root, name)->name[strlen(name)] = 'n';
+			name[strlen(name)] = 'n';
+			(void)fdt_make(pkg->root, &len);
+		}
+		pad = (1 << 20) - len + 4 * more;
+		prop_set(pkg->root, name, arena_alloc(pad), pad);
+		(void)fdt_make(pkg->root, &len);
+		check(len == (1 << 20) + 4 * more);
+		assert_detail(load(pkg), more ? DETAIL_MANIFEST_MALFORMED : DETAIL_OK);
+	}
+}
+
 static void tree_is_cut(void **state)
 {
 	(void)state;
@@ -899,6 +933,7 @@ int main(void)
 		TEST(segment_sums_cannot_wrap),
 		TEST(segments_fill_the_payload),
 		TEST(tree_header_is_checked),
+		TEST(tree_of_the_largest_size),
 		TEST(tree_is_cut),
 		TEST(tree_every_bit_flipped),
 	};
