@@ -68,6 +68,7 @@ UI_SRCS = \
 # The wiring of the device program.
 MAIN_SRCS = \
 	recovery/app.c \
+	recovery/copy_log.c \
 	recovery/find.c \
 	recovery/main.c \
 	recovery/recover.c \

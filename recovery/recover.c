@@ -1,4 +1,5 @@
 #include "recover.h"
+#include "copy_log.h"
 #include "find.h"
 #include "platform/net.h"
 #include "ui/words.h"
@@ -196,7 +197,9 @@ static enum action ask(struct recover *r, enum question question, const enum act
 
 static void show_log(struct recover *r)
 {
-	static const enum action actions[] = {ACTION_OLDER_LOG, ACTION_MENU};
+	static const enum action actions[] = {ACTION_OLDER_LOG, ACTION_COPY_LOG, ACTION_MENU};
+	char line[160];
+	struct fault fault;
 	struct app *app = r->app;
 	enum action action = ACTION_OLDER_LOG;
 	const char *page;
@@ -208,8 +211,16 @@ static void show_log(struct recover *r)
 		if (!page)
 			break;
 		screen_log(&app->screen, page, len);
-		action = ask(r, QUESTION_LOG, actions, 2, ACTION_NONE, 0, false);
+		action = ask(r, QUESTION_LOG, actions, 3, ACTION_NONE, 0, false);
 	}
+	if (action != ACTION_COPY_LOG)
+		return;
+	if (!copy_log(app, line, sizeof(line), &fault)) {
+		screen_note(&app->screen, line);
+		return;
+	}
+	app_failure(app, RESULT_INSTALL, &fault, "", &r->result);
+	screen_result(&app->screen, &r->result);
 }
 
 /* --- Installing --- */

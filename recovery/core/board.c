@@ -264,6 +264,12 @@ static enum detail load_sources(struct board *board, const struct reader *r)
 	return DETAIL_OK;
 }
 
+static enum detail one_label_each(const struct board *board, const struct reader *r)
+{
+	return strcmp(board->state_label, board->recovery_label) ? DETAIL_OK
+								 : invalid(r, "recovery-partition");
+}
+
 static enum detail load_policy(struct board *board, const struct reader *r)
 {
 	char policy[16];
@@ -308,6 +314,7 @@ enum detail board_load(struct board *board, const void *fdt, size_t len, struct 
 			       sizeof(board->state_label))) ||
 	    (detail = get_text(&r, "recovery-partition", false, board->recovery_label,
 			       sizeof(board->recovery_label))) ||
+	    (detail = one_label_each(board, &r)) ||
 	    (detail = get_text(&r, "storage", false, board->storage, sizeof(board->storage))) ||
 	    (detail = get_number(&r, "tries", 1, 9, 3, &board->tries)) ||
 	    (detail = load_slots(board, &r)) || (detail = load_flag_store(board, &r)) ||

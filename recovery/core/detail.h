@@ -40,8 +40,6 @@ enum status {
 	  "Say yes on the screen, or add --allow-older.")                                          \
 	X(SINGLE_SLOT_RUNNING, 303, "cannot be installed while the only slot is running",          \
 	  "Use `lifeboat request-recovery`, reboot, and install from recovery.")                   \
-	X(CONSENT_REFUSED, 304, "was not installed: nobody agreed",                                \
-	  "Choose it in the menu when it is wanted.")                                              \
 	X(NOT_CONFIRMED_YET, 305,                                                                  \
 	  "runs on trial: the other slot is the only one that has proved itself",                  \
 	  "Run `lifeboat confirm` first, or reboot to go back.")                                   \
@@ -183,7 +181,8 @@ enum status {
 	X(NOT_ENOUGH_SPACE, 3025, "has not enough free space", "Free some space.")                 \
 	X(INTERRUPTED, 3026, "was interrupted before it was done",                                 \
 	  "Start it again: it goes on where it stopped.")                                          \
-	X(NOT_WIPEABLE, 3027, "may not be wiped", "Name it in the board tree's `wipe` if it may.") \
+	X(NO_MEDIUM, 3027, "has no stick or card that a file can be written to",                   \
+	  "Plug in a stick with vfat, exfat or ext4.")                                             \
 	X(NO_SYSTEM, 3028, "has no system that could be started", "Install a package.")            \
 	X(SLOT_KEPT, 3029,                                                                         \
 	  "runs, or is the only one that has proved itself: it is not overwritten",                \

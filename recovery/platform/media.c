@@ -215,16 +215,18 @@ static int make_folder(const char *path)
 	return 0;
 }
 
-enum detail media_mount(const struct medium *medium, const char *mount_point, struct fault *fault)
+static enum detail mount_with(const struct medium *medium, const char *mount_point, bool writable,
+			      struct fault *fault)
 {
 	/* noload: a journal that is not clean would be replayed, which writes. */
 	static const struct {
-		const char *type, *options;
+		const char *type, *read_options;
 	} how[] = {
 		[MEDIA_VFAT] = {"vfat", ""},
 		[MEDIA_EXFAT] = {"exfat", ""},
 		[MEDIA_EXT4] = {"ext4", "noload"},
 	};
+	unsigned long flags = MS_NODEV | MS_NOSUID | MS_NOEXEC | (writable ? 0 : MS_RDONLY);
 	int err;
 
 	if (medium->kind == MEDIA_UNREADABLE)
@@ -232,10 +234,21 @@ enum detail media_mount(const struct medium *medium, const char *mount_point, st
 	if (medium->kind < MEDIA_VFAT || medium->kind > MEDIA_EXT4)
 		return fault_set(fault, DETAIL_MOUNT_FAILED, medium->title);
 	err = make_folder(mount_point);
-	if (!err && mount(medium->node, mount_point, how[medium->kind].type,
-			  MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOEXEC, how[medium->kind].options))
+	if (!err && mount(medium->node, mount_point, how[medium->kind].type, flags,
+			  writable ? "" : how[medium->kind].read_options))
 		err = errno;
 	return err ? fault_errno(fault, DETAIL_MOUNT_FAILED, medium->title, err) : DETAIL_OK;
+}
+
+enum detail media_mount(const struct medium *medium, const char *mount_point, struct fault *fault)
+{
+	return mount_with(medium, mount_point, false, fault);
+}
+
+enum detail media_mount_writable(const struct medium *medium, const char *mount_point,
+				 struct fault *fault)
+{
+	return mount_with(medium, mount_point, true, fault);
 }
 
 void media_unmount(const char *mount_point)

@@ -56,6 +56,13 @@ enum media_kind media_probe(int fd, uint64_t off);
  */
 enum detail media_mount(const struct medium *medium, const char *mount_point, struct fault *fault);
 
+/*
+ * Mounts a medium so that a file can be written to it; also nodev, nosuid, noexec. Only for what a
+ * person asked to take away. Details: MOUNT_FAILED.
+ */
+enum detail media_mount_writable(const struct medium *medium, const char *mount_point,
+				 struct fault *fault);
+
 /* Unmounts; a medium that was pulled out or is still in use is detached lazily. Harmless when
  * nothing is mounted. */
 void media_unmount(const char *mount_point);

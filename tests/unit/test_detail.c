@@ -58,8 +58,9 @@ static void numbers_keep_their_meaning(void **state)
 	assert_int_equal(DETAIL_NO_TRUST_STORE, 2035);
 	assert_int_equal(DETAIL_BOARD_MISSING, 3001);
 	assert_int_equal(DETAIL_READ_BACK, 3018);
+	assert_int_equal(DETAIL_NO_MEDIUM, 3027);
+	assert_int_equal(DETAIL_SLOT_KEPT, 3029);
 	assert_int_equal(DETAIL_FLAGS_NOT_STORED, 3022);
-	assert_int_equal(DETAIL_NOT_WIPEABLE, 3027);
 	assert_int_equal(DETAIL_HEALTH_FAILED, 4001);
 	assert_int_equal(DETAIL_SLOT_NOT_RUNNING, 4005);
 }
