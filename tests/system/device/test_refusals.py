@@ -407,6 +407,23 @@ def test_floor_of_64_bits(world):
     world.refused(compose(release=2**63), "BELOW_FLOOR", "--allow-older", running="B")
 
 
+@pytest.mark.parametrize("high,low", [(2**33 + 1, 2**32 + 7), (2**32, 2**31), (2**63, 2**62), (2**63 + 1, 7),
+                                      (2**32 + 1, 2**32)])
+def test_every_comparison_has_64_bits(world, high, low):
+    """Cut to 32 bits, or taken as signed, the lower number is the higher one."""
+    base = world.copy(world.folder / "base")
+    base.refused(compose(release=2**64 - 1, minimum=high), "NEEDS_NEWER_INSTALLED")
+    base.install(compose(release=high, floor=1, epoch=high), expect=0)
+    base.verb("confirm", base.health, running="B", expect=0)
+    base.refused(compose(release=high + 1, epoch=low), "KEY_EPOCH", running="B")
+    base.refused(compose(release=low, epoch=high), "OLDER_NEEDS_CONSENT", running="B")
+    world.install(compose(release=high, floor=high), expect=0)
+    world.verb("confirm", world.health, running="B", expect=0)
+    assert world.status()["rollback_floor"] == high
+    world.refused(compose(release=low), "BELOW_FLOOR", "--allow-older", running="B")
+    world.install(compose(release=high), running="B", expect=0)
+
+
 # --- sizes and places -------------------------------------------------------------------------------------------------
 
 def test_image_larger_than_its_partition_by_one_byte(world):
