@@ -124,14 +124,16 @@ void rig_put_slot(uint8_t *disk, int slot, const struct pkg *pkg)
 	"bootdelay=0"
 
 /* Release 9 is in slot A, good, and known to the device record; slot B holds something else. */
-void rig_new_of(size_t slots, uint64_t system_len)
+void rig_new_of(size_t slots, uint64_t system_len, uint32_t sector)
 {
 	memset(&rig, 0, sizeof(rig));
 	rig.slots = slots;
+	rig.sector = sector;
 	rig_parts(system_len);
 	rig_board();
-	rig.disk = memdisk_new(rig.size, 512);
-	struct gpt_maker maker = {.sector = 512, .part_count = rig.part_count, .parts = rig.parts};
+	rig.disk = memdisk_new(rig.size, sector);
+	struct gpt_maker maker = {
+		.sector = sector, .part_count = rig.part_count, .parts = rig.parts};
 	gpt_make(rig.disk->now, rig.size, &maker);
 	for (size_t i = 0; i < rig.part_count; i++)
 		if (rig.parts[i].len < MIB(1))
@@ -157,7 +159,7 @@ void rig_new_of(size_t slots, uint64_t system_len)
 
 void rig_new(size_t slots)
 {
-	rig_new_of(slots, SYSTEM_LEN);
+	rig_new_of(slots, SYSTEM_LEN, 512);
 }
 
 void rig_restore(int running)

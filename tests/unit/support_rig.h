@@ -21,6 +21,7 @@ enum {
 
 struct rig {
 	size_t slots;
+	uint32_t sector;
 	struct part parts[8];
 	size_t part_count;
 	uint64_t size;
@@ -50,7 +51,7 @@ struct part *rig_part(const char *label);
 void rig_boot(int running);
 void rig_put_slot(uint8_t *disk, int slot, const struct pkg *pkg);
 /* Release 9 is in slot A, good, and known to the device record; slot B holds something else. */
-void rig_new_of(size_t slots, uint64_t system_len);
+void rig_new_of(size_t slots, uint64_t system_len, uint32_t sector);
 void rig_new(size_t slots);
 void rig_restore(int running);
 enum detail rig_install_with(const struct pkg *pkg, const struct install_options *options);

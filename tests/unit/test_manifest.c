@@ -859,6 +859,75 @@ static void tree_is_cut(void **state)
 	}
 }
 
+/* A tree whose structure block is these words; the strings are "a" and one that does not end. */
+static enum detail load_words(const uint32_t *words, size_t count)
+{
+	size_t strings = 56 + 4 * count, len = strings + 4;
+	uint8_t *fdt = arena_alloc(len);
+	store_be32(fdt, 0xd00dfeed);
+	store_be32(fdt + 4, (uint32_t)len);
+	store_be32(fdt + 8, 56);
+	store_be32(fdt + 12, (uint32_t)strings);
+	store_be32(fdt + 16, 40);
+	store_be32(fdt + 20, 17);
+	store_be32(fdt + 24, 16);
+	store_be32(fdt + 32, 4);
+	store_be32(fdt + 36, (uint32_t)(4 * count));
+	for (size_t i = 0; i < count; i++)
+		store_be32(fdt + 56 + 4 * i, words[i]);
+	memcpy(fdt + strings, "a\0bb", 4);
+	return load_bytes(fdt, len, 0);
+}
+
+static void tree_structure_that_cannot_be(void **state)
+{
+	(void)state;
+	enum { NODE = 1, CLOSE = 2, PROP = 3, NOP = 4, END = 9, NAME = 0x6e000000 };
+#define WORDS(...)                                                                                 \
+	{                                                                                          \
+		(const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / 4       \
+	}
+	const struct {
+		const uint32_t *words;
+		size_t count;
+	} cases[] = {
+		WORDS(END),
+		WORDS(CLOSE, END),
+		WORDS(NODE, 0),
+		WORDS(NODE, 0, END),
+		WORDS(NODE, 0, CLOSE),
+		WORDS(NODE, 0, CLOSE, CLOSE, END),
+		WORDS(NODE, 0, CLOSE, NODE, 0, CLOSE, END),
+		WORDS(NODE, 0, NODE, NAME, CLOSE, END),
+		WORDS(NODE, 0, 7, CLOSE, END),
+		WORDS(NODE, 0, 0, CLOSE, END),
+		WORDS(NODE, 0, 0xffffffff, CLOSE, END),
+		WORDS(NODE, 0x6e6e6e6e, 0x6e6e6e6e), /* a name that does not end */
+		WORDS(PROP, 0, 0, NODE, 0, CLOSE, END),
+		WORDS(NODE, 0, CLOSE, PROP, 0, 0, END),
+		WORDS(NODE, 0, PROP, 0, 4, CLOSE, END), /* a name behind the strings */
+		WORDS(NODE, 0, PROP, 0, 0xffffffff, CLOSE, END),
+		WORDS(NODE, 0, PROP, 0, 0x80000000, CLOSE, END),
+		WORDS(NODE, 0, PROP, 0, 2, CLOSE, END),	  /* a name that does not end */
+		WORDS(NODE, 0, PROP, 100, 0, CLOSE, END), /* a value over the end */
+		WORDS(NODE, 0, PROP, 0xffffffff, 0, CLOSE, END),
+		WORDS(NODE, 0, PROP, 0x80000000, 0, CLOSE, END),
+		WORDS(NODE, 0, PROP, 0x7fffffff, 0, CLOSE, END),
+		WORDS(NODE, 0, PROP, 5, 0, 0, CLOSE, END),
+		WORDS(NODE, 0, PROP, 0),
+		WORDS(NODE, 0, PROP),
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		at_case("structure %zu", i);
+		assert_detail(load_words(cases[i].words, cases[i].count),
+			      DETAIL_MANIFEST_MALFORMED);
+	}
+	/* Sound as a tree, and empty. */
+	at_case("empty root");
+	static const uint32_t empty[] = {NODE, 0, NOP, CLOSE, END};
+	assert_detail(load_words(empty, COUNT(empty)), DETAIL_MANIFEST_MISSING);
+}
+
 /* Any bit: no read outside (the sanitizer watches), and what is accepted keeps the promises of
  * manifest.h. */
 static void tree_every_bit_flipped(void **state)
@@ -935,6 +1004,7 @@ int main(void)
 		TEST(tree_header_is_checked),
 		TEST(tree_of_the_largest_size),
 		TEST(tree_is_cut),
+		TEST(tree_structure_that_cannot_be),
 		TEST(tree_every_bit_flipped),
 	};
 	return RUN_ALL(tests);

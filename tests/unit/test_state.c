@@ -161,6 +161,13 @@ static void damaged_newest_leaves_the_one_before(void **s)
 		at_case("byte %zu", at);
 		is_newest("old one", 5);
 	}
+	/* The only record there is, damaged: none. */
+	new_disk(512, 64 * 4096);
+	put_record(RING_FIRST, RING_ID, 1, "one", 3);
+	at_block(RING_FIRST)[64] ^= 1;
+	is_newest(NULL, 0);
+	new_disk(512, 64 * 4096);
+	put_record(RING_FIRST + 0, RING_ID, 5, "old one", 7);
 	/* Behind the content nothing is looked at. */
 	at_block(RING_FIRST)[64 + 7] ^= 1;
 	at_block(RING_FIRST)[4095] ^= 1;
@@ -451,6 +458,40 @@ static void fill_journal(struct journal *j)
 	j->head_len = 5000;
 	strcpy(j->version, "10.1-rc1");
 	strcpy(j->origin, "http://10.0.2.2:8080/update.boat");
+}
+
+/* Texts that fill their fields come back whole. */
+static void texts_of_full_length(void **s)
+{
+	(void)s;
+	struct journal want;
+	struct result r, got;
+	memset(&want, 0, sizeof(want));
+	memset(want.version, 'v', sizeof(want.version) - 1);
+	memset(want.origin, 'o', sizeof(want.origin) - 1);
+	fresh(512);
+	state.journal = want;
+	state.journal.step = JOURNAL_BEGIN;
+	assert_detail(state_store_journal(&state, &fault), DETAIL_OK);
+	memset(&r, 0, sizeof(r));
+	r.what = RESULT_INSTALL;
+	memset(r.fault.role, 'r', sizeof(r.fault.role) - 1);
+	memset(r.fault.object, 'b', sizeof(r.fault.object) - 1);
+	memset(r.wall, 'w', sizeof(r.wall) - 1);
+	memcpy(r.version, want.version, sizeof(r.version));
+	memcpy(r.origin, want.origin, sizeof(r.origin));
+	assert_detail(state_add_result(&state, &r, &fault), DETAIL_OK);
+	memset(state.record.slot[1].version, 's', MANIFEST_VERSION_SIZE - 1);
+	state.record.slot[1].version[MANIFEST_VERSION_SIZE - 1] = 0;
+	assert_detail(state_store_record(&state, &fault), DETAIL_OK);
+	assert_detail(open_state(), DETAIL_OK);
+	check(!strcmp(state.journal.version, want.version) &&
+	      !strcmp(state.journal.origin, want.origin));
+	check(strlen(state.record.slot[1].version) == MANIFEST_VERSION_SIZE - 1);
+	check(state_result(&state, 0, &got));
+	check(!strcmp(got.fault.role, r.fault.role) && !strcmp(got.fault.object, r.fault.object));
+	check(!strcmp(got.wall, r.wall) && !strcmp(got.version, r.version) &&
+	      !strcmp(got.origin, r.origin));
 }
 
 static void journal_round_trip(void **s)
@@ -776,17 +817,29 @@ static void state_errors_are_told(void **s)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(blank_is_empty),		TEST(append_and_read_over_the_wrap),
-		TEST(contents_of_every_length), TEST(damaged_newest_leaves_the_one_before),
-		TEST(records_that_are_none),	TEST(gaps_are_survived),
-		TEST(ring_errors_are_told),	TEST(cut_during_append),
-		TEST(size_of_the_partition),	TEST(blank_state_is_empty),
-		TEST(record_round_trip),	TEST(i7_floor_and_epoch_never_go_down),
-		TEST(journal_round_trip),	TEST(hostile_records_stay_in_bounds),
-		TEST(result_round_trip),	TEST(the_last_results_in_order),
-		TEST(log_lines_in_order),	TEST(log_ring_keeps_the_newest),
-		TEST(log_lines_of_any_length),	TEST(i10_log_never_fails),
-		TEST(pending_round_trip),	TEST(pending_errors_are_told),
+		TEST(blank_is_empty),
+		TEST(append_and_read_over_the_wrap),
+		TEST(contents_of_every_length),
+		TEST(damaged_newest_leaves_the_one_before),
+		TEST(records_that_are_none),
+		TEST(gaps_are_survived),
+		TEST(ring_errors_are_told),
+		TEST(cut_during_append),
+		TEST(size_of_the_partition),
+		TEST(blank_state_is_empty),
+		TEST(record_round_trip),
+		TEST(i7_floor_and_epoch_never_go_down),
+		TEST(journal_round_trip),
+		TEST(texts_of_full_length),
+		TEST(hostile_records_stay_in_bounds),
+		TEST(result_round_trip),
+		TEST(the_last_results_in_order),
+		TEST(log_lines_in_order),
+		TEST(log_ring_keeps_the_newest),
+		TEST(log_lines_of_any_length),
+		TEST(i10_log_never_fails),
+		TEST(pending_round_trip),
+		TEST(pending_errors_are_told),
 		TEST(state_errors_are_told),
 	};
 	return RUN_ALL(tests);
