@@ -105,6 +105,27 @@ def test_killed_at_each_write_and_flush(running_world, memory, finished, syscall
 
 
 @pytest.mark.parametrize("share", range(SHARES))
+def test_killed_at_each_write_over_an_older_system(running_world, memory, share):
+    """Both slots are proved, and the target is the second choice: not even that may be a partial system (I2, I4)."""
+    base = running_world.copy(memory / "base")
+    base.install(compose(release=6), expect=0)
+    base.verb("confirm", base.health, running="B", expect=0)
+    assert base.env["BOOT_ORDER"] == "B A"
+    package = base.keep(compose(release=7))
+    for n in shares(len(calls(base.copy(memory / "count"), "pwrite64", "install", package, running="B")), share):
+        world = base.copy(memory / f"cut-{n}")
+        done = strace(world, "pwrite64", f"signal=KILL:when={n}", "install", package, running="B")
+        assert done.status == -signal.SIGKILL, (n, done)
+        env = world.env
+        assert "B" in env["BOOT_ORDER"].split() and env["BOOT_B_GOOD"] == "1" and world.holds("B", images_of(6))
+        if "A" in env["BOOT_ORDER"].split() and env["BOOT_A_LEFT"] != "0":
+            assert world.holds("A", OLD) or world.holds("A", NEW), (n, env)
+        world.install(package, running="B", expect=0)
+        assert world.choice == "A" and world.holds("A", NEW)
+        shutil.rmtree(world.folder)
+
+
+@pytest.mark.parametrize("share", range(SHARES))
 @pytest.mark.parametrize("syscall", ["pwrite64"])
 def test_single_slot_killed_at_each_write(single_world, memory, finished, syscall, share):
     total = len(calls(single_world.copy(memory / "count"), syscall, "install", finished["single"].folder /
