@@ -103,6 +103,7 @@ HOST_SRCS = \
 # Unit tests: tests/unit/test_NAME.c is one program. Helpers are linked into each of them.
 UNIT_TESTS = \
 	test_blockdev \
+	test_board \
 	test_bytes \
 	test_detail \
 	test_disk \
