@@ -87,14 +87,21 @@ class Parts:
         name = "release-%s.boat" % release
         return self(name) if os.path.exists(self(name)) else self("%s.boat" % release)
 
-    def small(self, release):
-        """A good release in a small filesystem, for tests where the number of installs counts. Made when asked for."""
-        target = self("release-%d.boat" % release)
-        with open(self("small.lock"), "w") as lock:
+    def once(self, name, make):
+        """The file or folder of this name, made by make(path) when the first test of any worker asks for it."""
+        target = self(name)
+        with open(target + ".lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not os.path.exists(target):
-                self._make_small(release, target)
+                if os.path.isdir(target + ".new"):      # of a test that failed
+                    shutil.rmtree(target + ".new")
+                make(target + ".new")
+                os.rename(target + ".new", target)
         return target
+
+    def small(self, release):
+        """A good release in a small filesystem, for tests where the number of installs counts."""
+        return self.once("release-%d.boat" % release, lambda target: self._make_small(release, target))
 
     def _make_small(self, release, target):
         system = self("release-%d.system.img" % release)
@@ -102,16 +109,16 @@ class Parts:
         copy_image(self("release-2.system.img"), system)
         script = []
         for name, path in (("release", "/etc"), ("ballast", "/usr/share")):
-            with open(self(name + ".new"), "wb") as f:
+            source = self("%s-%d" % (name, release))
+            with open(source, "wb") as f:
                 f.write(texts[name])
-            script += ["cd " + path, "rm " + name, "write %s %s" % (self(name + ".new"), name)]
+            script += ["cd " + path, "rm " + name, "write %s %s" % (source, name)]
         run("/sbin/debugfs", "-w", "-f", "-", system, input="\n".join(script) + "\n")
         run("/sbin/resize2fs", "-f", system, "%dK" % (SMALL_SIZE >> 10))
         os.truncate(system, SMALL_SIZE)
         run("/sbin/e2fsck", "-f", "-n", system)
         shutil.copy(self("release-2.boot.itb"), self("release-%d.boot.itb" % release))
-        self.pack(target + ".new", release, boot=self("release-%d.boot.itb" % release), system=system)
-        os.rename(target + ".new", target)
+        self.pack(target, release, boot=self("release-%d.boot.itb" % release), system=system)
 
     def pack(self, target, release, *options, boot, system, products=("reference-ab", "reference-single"),
              key=os.path.join(ROOT, "keys", "development.key")):
@@ -208,8 +215,9 @@ class Rig:
                 return False
         return True
 
-    def assert_runs(self, disk, release, slot, board="ab"):
-        """Power is off: this release stands in this slot, is whole, has confirmed itself and starts next time."""
+    def assert_runs(self, disk, release, slot, board="ab", pending=False):
+        """Power is off: this release stands in this slot, is whole, has confirmed itself and starts next time. pending:
+        whether an install into the other slot was interrupted and is remembered; None: it does not matter."""
         assert self.holds(disk, slot, release), "slot %s does not hold release %s" % (slot, release)
         env = read_env(disk)
         assert env["BOOT_ORDER"].split()[0] == slot
@@ -219,7 +227,8 @@ class Rig:
         status = self.status(disk, board)
         s = next(s for s in status["slots"] if s["name"] == slot)
         assert s["release"] == int(release) and s["confirmed"] and s["next"], status
-        assert status["pending"] is None
+        if pending is not None:
+            assert (status["pending"] is not None) == pending, status["pending"]
         return status
 
 
@@ -230,6 +239,11 @@ def mount_stick(b, node="/dev/sda1"):
 
 
 # --- What happens on the console -------------------------------------------------------------------------------------
+
+def since(b, pattern):
+    """Whether the console shows this behind what was expected last."""
+    return re.search(pattern, b.output[b.position:], re.MULTILINE)
+
 
 def in_recovery(b, timeout=30):
     b.expect(r"^Lifeboat recovery\r?$", timeout)
