@@ -26,6 +26,7 @@ CORE_SRCS = \
 	recovery/core/package.c \
 	recovery/core/plan.c \
 	recovery/core/ring.c \
+	recovery/core/run.c \
 	recovery/core/state.c \
 	recovery/core/text.c \
 	recovery/core/tree.c \
