@@ -72,7 +72,9 @@ MAIN_SRCS = \
 	recovery/copy_log.c \
 	recovery/find.c \
 	recovery/main.c \
+	recovery/offer.c \
 	recovery/recover.c \
+	recovery/session.c \
 	recovery/verbs_device.c \
 	recovery/verbs_install.c
 # lifeboat-pack. It uses core, and OpenSSL, libzstd and libfdt from Debian.

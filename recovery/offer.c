@@ -1,0 +1,283 @@
+#include "offer.h"
+#include "core/text.h"
+#include "platform/net.h"
+
+#include <string.h>
+
+#define DOWNLOAD_ATTEMPTS 20 /* looks at a server, or tries to download: about 20 min */
+#define RESUME_COUNTDOWN_S 3 /* an interrupted install goes on; somebody may still stop it */
+#define DONE_COUNTDOWN_S 5   /* then the new system starts */
+#define SETTLE_MS 400	     /* a new stick: from the disk to its last partition */
+#define SETTLE_ROUNDS 10
+#define QUICK_PATIENCE_MS 5000
+#define NETWORK_AGAIN_MS 30000 /* between two looks at the server while nothing else is there */
+
+/* For a look at a server: nobody should have to wait for one that is not there. */
+static struct http_limits quick_limits;
+
+/* --- Installing --- */
+
+static void end_well(struct recover *r)
+{
+	static const enum action actions[] = {ACTION_RESTART, ACTION_SHOW_LOG, ACTION_POWER_OFF,
+					      ACTION_MENU};
+	enum action action;
+
+	for (;;) {
+		action = session_ask(r, QUESTION_DONE, actions, 4, ACTION_RESTART, DONE_COUNTDOWN_S,
+				     false);
+		if (action == ACTION_RESTART)
+			session_leave(r, SYSTEM_RESTART);
+		if (action == ACTION_POWER_OFF)
+			session_leave(r, SYSTEM_POWER_OFF);
+		if (action == ACTION_MENU)
+			break;
+		session_show_log(r);
+	}
+	r->menu = true;
+}
+
+/* Something failed before the engine could make a result of it. */
+static void fail(struct recover *r, const struct fault *fault, const char *origin, bool show)
+{
+	app_failure(r->app, RESULT_INSTALL, fault, origin, &r->result);
+	app_keep(r->app, &r->result);
+	if (show)
+		screen_result(&r->app->screen, &r->result);
+}
+
+/* Runs the engine on an open source and shows how it ended. */
+static enum detail install(struct recover *r, struct source *source, bool allow_older)
+{
+	struct app *app = r->app;
+	struct install_options options = {.wanted = -1, .allow_older = allow_older};
+	bool again = r->worked && hash_equal(r->worked_on, r->found.id);
+	enum detail detail;
+
+	r->attempts++;
+	r->worked = true;
+	memcpy(r->worked_on, r->found.id, HASH_LEN);
+	screen_work(&app->screen, WORK_INSTALL, again);
+	detail = install_run(&app->device, source, &options, &r->result);
+	app_source_close(app);
+	app_log_result(app, &r->result);
+	app_show_device(app);
+	screen_result(&app->screen, &r->result);
+	return detail;
+}
+
+static void after_install(struct recover *r, enum detail detail)
+{
+	if (!detail) {
+		end_well(r);
+		return;
+	}
+	if (detail == DETAIL_SOURCE_GONE) {
+		/*
+		 * Comes back by itself, as an interrupted install, when the stick does; pulling it
+		 * is nobody's failure.
+		 */
+		screen_wait(&r->app->screen, WAIT_STICK_BACK, r->found.package.medium);
+		r->attempts--;
+		r->failure_shown = true;
+		return;
+	}
+	r->failure_shown = true;
+	if (r->by_hand || detail_status(detail) != STATUS_DOWNLOAD_FAILED)
+		r->menu = true;
+	r->by_hand = false;
+}
+
+static void install_found(struct recover *r, bool allow_older)
+{
+	struct source *source;
+	struct fault fault;
+	enum detail detail = find_open(r->app, &r->found, &source, &fault);
+
+	if (!detail)
+		detail = install(r, source, allow_older);
+	else
+		fail(r, &fault, r->found.path, false);
+	find_close(r->app);
+	after_install(r, detail);
+}
+
+/*
+ * Shows what was found and what would happen; then goes ahead, counts down, or asks. True: install
+ * it.
+ */
+static bool agree(struct recover *r, const uint8_t id[HASH_LEN], bool resumes, bool older)
+{
+	static const enum action offers[] = {ACTION_INSTALL, ACTION_MENU};
+	static const enum action older_offers[] = {ACTION_NO, ACTION_YES};
+	struct app *app = r->app;
+	bool needs_tries, alone = !session_has_system(app, &needs_tries);
+	bool alone_and_new = alone && session_may_try(r, id);
+	unsigned seconds = 0;
+	enum action action;
+
+	if (older) {
+		action = session_ask(r, QUESTION_OLDER, older_offers, 2, ACTION_NO,
+				     app->board.countdown_s ? 60 : 0, true);
+		return action == ACTION_YES;
+	}
+	/*
+	 * An interrupted install was agreed to; a device that can start nothing has nothing to
+	 * lose.
+	 */
+	if (resumes && session_may_try(r, id))
+		seconds = RESUME_COUNTDOWN_S;
+	else if ((app->board.policy == BOARD_GO_AHEAD && session_may_try(r, id)) || alone_and_new)
+		seconds = app->board.countdown_s ? app->board.countdown_s : 1;
+	if (seconds)
+		action = session_ask(r, QUESTION_INSTALL, offers, 2, ACTION_INSTALL, seconds, true);
+	else /* nobody may be there to answer: the menu knows the way back to the system */
+		action = session_ask(r, QUESTION_INSTALL, offers, 2,
+				     alone ? ACTION_NONE : ACTION_MENU, alone ? 0 : SESSION_IDLE_S,
+				     true);
+	if (action == ACTION_INSTALL)
+		return true;
+	if (action == ACTION_MENU) {
+		memcpy(r->refused, id, HASH_LEN);
+		r->menu = true;
+	}
+	return false;
+}
+
+/* A stick is announced before its partitions are: waits until nothing more comes. */
+static void settle_devices(struct recover *r)
+{
+	for (int i = 0; r->app->devices_changed && i < SETTLE_ROUNDS; i++) {
+		app_poll(r->app);
+		r->app->devices_changed =
+			hotplug_wait(&r->app->hotplug, -1, SETTLE_MS) & HOTPLUG_BLOCK;
+	}
+	r->app->devices_changed = false;
+}
+
+/* A package on a stick or card. True when something was done about one. */
+bool offer_from_stick(struct recover *r, const uint8_t *wanted)
+{
+	struct app *app = r->app;
+	struct found *found = &r->found;
+
+	settle_devices(r);
+	find_package(app, wanted, found);
+	if (!found->any) {
+		if (found->media && !wanted && !r->failure_shown) {
+			if (!found->candidates) {
+				screen_wait(&app->screen, WAIT_NO_PACKAGE, "The stick");
+			} else {
+				r->result = found->why;
+				app_keep(app, &r->result);
+				screen_result(&app->screen, &r->result);
+			}
+			r->failure_shown = true;
+		}
+		return false;
+	}
+	if (!r->by_hand && hash_equal(found->id, r->refused))
+		return false;
+	r->failure_shown = false;
+	screen_wait(&app->screen, WAIT_NOTHING, "");
+	screen_found(&app->screen, &found->package);
+	screen_plan(&app->screen, &found->plan, found->plan.resume);
+	if (agree(r, found->id, found->plan.resume, found->plan.older))
+		install_found(r, found->plan.older);
+	else if (found->plan.older)
+		memcpy(r->refused, found->id, HASH_LEN);
+	return true;
+}
+
+/* --- Network --- */
+
+static bool network_up(struct recover *r)
+{
+	struct app *app = r->app;
+	struct net_options options = {.watch = &app->watch};
+	struct net_address address;
+	struct fault fault;
+	char line[120];
+	struct text t = TEXT_IN(line);
+
+	if (net_up(&options, &address, &fault)) {
+		screen_wait(&app->screen, WAIT_NETWORK, fault.object);
+		if (r->by_hand)
+			fail(r, &fault, app->board.network_url, false);
+		return false;
+	}
+	if (!r->network_ok) {
+		text_add(&t, "network: ");
+		text_add(&t, address.interface);
+		text_add(&t, " has ");
+		text_add(&t, address.address);
+		app_log(app, line);
+	}
+	r->network_ok = true;
+	return true;
+}
+
+/* A package at an address. True when something was done about it. */
+bool offer_from_network(struct recover *r, const char *url, const uint8_t *wanted)
+{
+	struct app *app = r->app;
+	struct install_options options = {.wanted = -1, .allow_older = true};
+	struct found *found = &r->found;
+	struct source *source;
+	struct fault fault;
+	enum detail detail;
+
+	if (!*url ||
+	    (!r->by_hand && (system_now_ms() < r->network_ms || r->downloads >= DOWNLOAD_ATTEMPTS)))
+		return false;
+	if (!network_up(r)) {
+		r->network_ms = system_now_ms() + NETWORK_AGAIN_MS;
+		return false;
+	}
+	memset(found, 0, sizeof(*found));
+	quick_limits = http_limits_default;
+	quick_limits.patience_ms = QUICK_PATIENCE_MS;
+	app->limits = &quick_limits;
+	detail = app_source_open(app, url, &source, &fault);
+	if (!detail)
+		detail = install_plan(&app->device, source, &options, &found->plan, &fault);
+	app->limits = NULL;
+	app->may_stop = false; /* from here on it is no look any more */
+	r->network_ms = system_now_ms() + NETWORK_AGAIN_MS;
+	if (detail == DETAIL_INTERRUPTED) {
+		app_source_close(app);
+		return false;
+	}
+	if (detail) {
+		r->downloads++;
+		app_source_close(app);
+		fail(r, &fault, url, !r->failure_shown || r->by_hand);
+		r->failure_shown = true;
+		return false;
+	}
+	memcpy(found->id, app->front.id, HASH_LEN);
+	if ((wanted && !hash_equal(found->id, wanted)) ||
+	    (!r->by_hand && hash_equal(found->id, r->refused))) {
+		app_source_close(app);
+		return false;
+	}
+	find_describe(app, ORIGIN_NETWORK, url, &found->package);
+	screen_wait(&app->screen, WAIT_NOTHING, "");
+	screen_found(&app->screen, &found->package);
+	screen_plan(&app->screen, &found->plan, found->plan.resume);
+	app_source_close(app);
+	if (agree(r, found->id, found->plan.resume, found->plan.older)) {
+		detail = app_source_open(app, url, &source, &fault);
+		if (!detail)
+			detail = install(r, source, found->plan.older);
+		if (detail_status(detail) == STATUS_DOWNLOAD_FAILED) {
+			r->downloads++;
+			r->attempts = 0; /* a bad line is not the package's failure; downloads are
+					    counted on their own */
+		}
+		after_install(r, detail);
+	} else if (found->plan.older) {
+		memcpy(r->refused, found->id, HASH_LEN);
+	}
+	return true;
+}

@@ -1,0 +1,186 @@
+#include "session.h"
+#include "copy_log.h"
+#include "core/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ATTEMPTS_MAX 3 /* of one package without a person: a failing medium is not worn out */
+
+/* --- What may happen without a person --- */
+
+/*
+ * A package whose trial has failed is not installed again by itself: that would go round for ever
+ * (I8).
+ */
+static bool failed_before(struct app *app, const uint8_t id[HASH_LEN])
+{
+	static struct result result;
+
+	for (uint64_t back = 0; back < STATE_RESULTS; back++) {
+		if (!state_result(&app->state, back, &result) || !hash_equal(result.package_id, id))
+			continue;
+		if (detail_status(result.fault.detail) == STATUS_POSTCHECK_FAILED)
+			return true;
+		if (result.what == RESULT_CONFIRM && !result.fault.detail)
+			return false;
+	}
+	return false;
+}
+
+/* The boot flags as they would be after leaving recovery: is there a system to start? */
+bool session_has_system(struct app *app, bool *needs_tries)
+{
+	struct flags flags;
+	bool anew;
+
+	*needs_tries = false;
+	if (install_load_flags(&app->device, &flags, &anew, NULL))
+		return false;
+	flags_leave_recovery(&flags);
+	if (flags_choice(&flags) >= 0) {
+		*needs_tries = anew;
+		return true;
+	}
+	*needs_tries = true;
+	for (size_t i = 0; i < app->board.slot_count; i++)
+		if (flags.slot[i].good)
+			return true;
+	return false;
+}
+
+bool session_may_try(struct recover *r, const uint8_t id[HASH_LEN])
+{
+	if (!hash_equal(r->tried, id)) {
+		memcpy(r->tried, id, HASH_LEN);
+		r->attempts = 0;
+	}
+	return r->attempts < ATTEMPTS_MAX && !failed_before(r->app, id);
+}
+
+/* --- Leaving --- */
+
+void session_leave(struct recover *r, enum system_action action)
+{
+	screen_leave(&r->app->screen, action == SYSTEM_RESTART ? LEAVE_RESTART : LEAVE_POWER_OFF);
+	app_log(r->app, action == SYSTEM_RESTART ? "recovery: restart" : "recovery: power off");
+	app_close(r->app);
+	screen_close(&r->app->screen);
+	system_leave(action, false);
+	/*
+	 * The kernel refused: init starts this program again, and the watchdog is not fed
+	 * meanwhile.
+	 */
+	exit(1);
+}
+
+/* Starts what is installed. Returns only when that is not possible. */
+void session_start_system(struct recover *r, bool by_hand)
+{
+	struct app *app = r->app;
+	struct fault fault;
+	bool needs_tries;
+
+	if (app->open) {
+		session_has_system(app, &needs_tries);
+		if (install_leave_recovery(&app->device, needs_tries || by_hand, by_hand, &fault)) {
+			memset(&r->result, 0, sizeof(r->result));
+			r->result.what = RESULT_TRIAL;
+			r->result.slot = RESULT_NO_SLOT;
+			r->result.fault = fault;
+			screen_result(&app->screen, &r->result);
+			r->menu = true;
+			return;
+		}
+	}
+	session_leave(r, SYSTEM_RESTART);
+}
+
+void session_shell(struct app *app)
+{
+	pid_t child;
+	int status;
+
+	screen_leave(&app->screen, LEAVE_SHELL);
+	serial_close(&app->serial);
+	child = fork();
+	if (!child) {
+		execl("/bin/sh", "sh", "-l", (char *)NULL);
+		_exit(127);
+	}
+	while (child > 0 && waitpid(child, &status, WNOHANG) == 0) {
+		app_poll(app);
+		usleep(200000);
+	}
+	serial_open(&app->serial, STDIN_FILENO, STDOUT_FILENO, 0);
+	screen_again(&app->screen);
+}
+
+/* --- Waiting for a person or for something to happen --- */
+
+/*
+ * Sleeps until a key, a device, or the end of a countdown. Returns what was chosen, or ACTION_NONE.
+ */
+enum action session_wait(struct recover *r)
+{
+	struct screen *screen = &r->app->screen;
+	enum action action = r->app->chosen ? r->app->chosen : screen_poll(screen);
+	int timeout = screen_timeout_ms(screen);
+	unsigned int events;
+
+	r->app->chosen = ACTION_NONE;
+	if (action)
+		return action;
+	app_poll(r->app);
+	if (timeout < 0 || timeout > 1000)
+		timeout = 1000;
+	events = hotplug_wait(&r->app->hotplug, screen_fd(screen, 0), (uint32_t)timeout);
+	if (events & HOTPLUG_BLOCK)
+		r->app->devices_changed = true;
+	return screen_poll(screen);
+}
+
+/* Waits until something is chosen; a device that comes or goes ends it too when that matters. */
+enum action session_ask(struct recover *r, enum question question, const enum action *actions,
+			size_t count, enum action at_end, unsigned seconds, bool until_device)
+{
+	enum action action;
+
+	screen_offer(&r->app->screen, question, actions, count, at_end, seconds);
+	do {
+		action = session_wait(r);
+	} while (!action && !(until_device && r->app->devices_changed));
+	if (!action) /* what is plugged in now counts, not what was asked */
+		screen_offer(&r->app->screen, question, NULL, 0, ACTION_NONE, 0);
+	return action;
+}
+
+void session_show_log(struct recover *r)
+{
+	static const enum action actions[] = {ACTION_OLDER_LOG, ACTION_COPY_LOG, ACTION_MENU};
+	char line[160];
+	struct fault fault;
+	struct app *app = r->app;
+	enum action action = ACTION_OLDER_LOG;
+	const char *page;
+	size_t len;
+
+	state_flush_log(&app->state, &r->result.fault);
+	for (uint64_t back = 0; action == ACTION_OLDER_LOG; back++) {
+		page = state_log_block(&app->state, back, &len);
+		if (!page)
+			break;
+		screen_log(&app->screen, page, len);
+		action = session_ask(r, QUESTION_LOG, actions, 3, ACTION_NONE, 0, false);
+	}
+	if (action != ACTION_COPY_LOG)
+		return;
+	if (!copy_log(app, line, sizeof(line), &fault)) {
+		screen_note(&app->screen, line);
+		return;
+	}
+	app_failure(app, RESULT_INSTALL, &fault, "", &r->result);
+	screen_result(&app->screen, &r->result);
+}
