@@ -187,14 +187,6 @@ def spoiled(package, image=1, chunk=0):
     return bytes(data)
 
 
-def resign(package, edit, key=None):
-    """edit(Tree) on a package's manifest, then header and signature anew."""
-    tree = package.tree
-    edit(tree)
-    package.tree = tree
-    return package.sign(key or development_key())
-
-
 # --- boards -----------------------------------------------------------------------------------------------------------
 
 def board_source(slots="AB", product=PRODUCT, tries=3, offsets=ENV_OFFSETS, size=ENV_SIZE, timeout=1, extra="",

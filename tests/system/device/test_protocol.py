@@ -3,6 +3,7 @@
 import fcntl
 import os
 import stat
+import subprocess
 import time
 
 import pytest
@@ -214,6 +215,14 @@ def test_what_was_skipped_was_read(world):
         world.put(label, packing.noise(world.table[label][1], 42))
     world.install(package, expect=0)
     assert world.holds("B", images_of(7))
+
+
+def test_nothing_waits_for_a_package_that_is_wrong(world):
+    """It was not interrupted: going on with it would end the same way."""
+    done = world.install(worlds.spoiled(compose()), expect=20)
+    assert "Unfinished" not in done.flat, done
+    assert world.status()["pending"] is None
+    assert world.env["BOOT_B_LEFT"] == "0", "what was begun is not started either"
 
 
 # --- confirmation and trials ------------------------------------------------------------------------------------------
@@ -492,6 +501,19 @@ def test_two_installs_at_once(world):
         assert world.verb("request-recovery").status == 3
         world.verb("status", expect=0)
     world.install(compose(), expect=0)
+
+
+def test_two_installs_started_together(world):
+    """Exactly as if one had come after the other: each ends well or says that the other one is at work."""
+    package = world.keep(compose())
+    for _ in range(5):
+        both = [subprocess.Popen(world.command("install", package), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                 stdin=subprocess.DEVNULL, encoding="utf-8") for _ in range(4)]
+        ends = [(p.communicate(timeout=30)[0], p.returncode) for p in both]
+        assert all(code in (0, 3) for _, code in ends), ends
+        assert any(code == 0 for _, code in ends)
+        assert all("306 BUSY" in out for out, code in ends if code == 3), ends
+        assert world.holds("B", images_of(7)) and world.choice == "B"
 
 
 # --- usage ------------------------------------------------------------------------------------------------------------
