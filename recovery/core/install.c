@@ -291,9 +291,9 @@ static enum detail run_steps(struct run *run, struct source *source,
 		return detail;
 	/*
 	 * In place there is no second system: a damaged package is found out before the first one
-	 * is given up.
+	 * is given up, even when that means to download it twice.
 	 */
-	if (options->verify_first || (run->plan.in_place && source->local && !run->plan.resume)) {
+	if (options->verify_first || (run->plan.in_place && !run->plan.resume)) {
 		run_step(run, STEP_VERIFY_FIRST, run->plan.total);
 		if ((detail = front_verify_all(device->front, device->observer, &run->fault)))
 			return detail;

@@ -50,7 +50,6 @@ struct source_ops {
 struct source {
 	const struct source_ops *ops;
 	uint64_t size;
-	bool local;	/* a file or block device: reading twice costs no download */
 	char name[256]; /* path or URL */
 };
 

@@ -412,7 +412,7 @@ void file_source_init(struct file_source *source, struct input *input)
 		.close = source_close,
 	};
 	*source = (struct file_source){
-		.source = {.ops = &ops, .size = input->size, .local = true},
+		.source = {.ops = &ops, .size = input->size},
 		.input = input,
 	};
 	text_copy(source->source.name, sizeof(source->source.name), input->path);

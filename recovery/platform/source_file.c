@@ -165,7 +165,6 @@ enum detail source_file_open(struct source_file *file, const char *path, struct 
 
 	memset(file, 0, sizeof(*file));
 	file->source.ops = &source_file_ops;
-	file->source.local = true;
 	text_copy(file->source.name, sizeof(file->source.name), path);
 	/* O_NONBLOCK: a pipe must not hold this up before it is refused. */
 	file->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);

@@ -434,7 +434,6 @@ void memsource_init(struct memsource *source, const uint8_t *bytes, size_t len)
 	*source = (struct memsource){
 		.source = {.ops = &memsource_ops,
 			   .size = len,
-			   .local = true,
 			   .name = "stick:/update.boat"},
 		.bytes = bytes,
 		.len = len,

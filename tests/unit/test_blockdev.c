@@ -211,7 +211,6 @@ static void read_package(struct source_file *file, const struct pkg *pkg)
 	size_t total = 0, got = 1;
 
 	assert_int_equal(file->source.size, pkg->len);
-	assert_true(file->source.local);
 	while (got) {
 		assert_detail(file->source.ops->read(&file->source, buf, sizeof(buf), &got, &fault),
 			      DETAIL_OK);
