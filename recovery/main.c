@@ -195,6 +195,10 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 	}
 	if (verb->argument == ARGUMENT_MUST && !options.argument)
 		return usage("needs a package: a file, a block device or an address", verb->name);
+	if (options.app.disk && verb->run == verb_recover)
+		return usage("does not go with --disk: it restarts what it runs on", "recover");
+	if (options.app.disk && options.reboot)
+		return usage("does not go with --disk: the disk is not this machine's", "--reboot");
 	if (options.app.running && !options.app.disk)
 		return usage("goes with --disk only: the kernel says which slot runs", "--running");
 	return verb->run(&app, &options);

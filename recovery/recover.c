@@ -179,7 +179,7 @@ static void idle(struct recover *r)
 		}
 		if (!action && app->open && look_at_network(r))
 			return;
-	} while (!action);
+	} while (!action && !system_interrupted());
 	if (action == ACTION_RESTART && app->screen.offers.by_itself)
 		session_start_system(r, false);
 	else
@@ -227,7 +227,8 @@ int recover_run(struct app *app)
 	r->app = app;
 	hotplug_open(&app->hotplug);
 	begin(r);
-	for (;;) {
+	/* Init ends this program before it restarts the device, and starts it again otherwise. */
+	while (!system_interrupted()) {
 		if (!app->open) {
 			idle(r);
 			if (!app->open && r->app->devices_changed)
@@ -237,4 +238,6 @@ int recover_run(struct app *app)
 		if (r->menu || !look(r))
 			idle(r);
 	}
+	app_end(app);
+	return STATUS_OK;
 }

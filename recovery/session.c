@@ -151,7 +151,7 @@ enum action session_ask(struct recover *r, enum question question, const enum ac
 	screen_offer(&r->app->screen, question, actions, count, at_end, seconds);
 	do {
 		action = session_wait(r);
-	} while (!action && !(until_device && r->app->devices_changed));
+	} while (!action && !(until_device && r->app->devices_changed) && !system_interrupted());
 	if (!action) /* what is plugged in now counts, not what was asked */
 		screen_offer(&r->app->screen, question, NULL, 0, ACTION_NONE, 0);
 	return action;

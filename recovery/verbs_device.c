@@ -12,11 +12,35 @@
 
 int verb_recover(struct app *app, const struct verb_options *o)
 {
+	struct fault fault;
+
 	app_start(app, &o->app, true);
-	return recover_run(app);
+	if (app->recovery)
+		return recover_run(app);
+	/* It restarts and powers off what it runs on, and takes its sticks: never a machine that is
+	 * no recovery system. */
+	app_end(app);
+	fault_set(&fault, DETAIL_NOT_RECOVERY, "`lifeboat recover`");
+	return verb_fail(&fault, "");
 }
 
 /* --- status --- */
+
+/* A request for recovery comes before every slot: then none "starts next". */
+static void report_request(struct app *app, struct out *out)
+{
+	char text[80];
+	struct text t = TEXT_IN(text);
+	struct flags flags;
+
+	if (install_load_flags(&app->device, &flags, NULL, NULL) || !flags.recovery)
+		return;
+	for (size_t i = 0; i < app->screen.slot_count; i++)
+		app->screen.slots[i].first = false;
+	text_add(&t, "recovery starts next, reason ");
+	text_add(&t, *flags.reason ? flags.reason : "(none)");
+	report_row(out, "Requested", text);
+}
 
 static void status_text(struct app *app, struct out *out)
 {
@@ -24,7 +48,11 @@ static void status_text(struct app *app, struct out *out)
 	bool any = state_result(&app->state, 0, &result);
 
 	report_row(out, "Device", app->board.product);
+	report_request(app, out);
 	report_slots(out, &app->screen);
+	if (app->state.blank)
+		report_row(out, "State",
+			   "nothing valid in the state partition: no history, no rollback floor");
 	report_results_title(out, any);
 	for (uint64_t back = 0; back < STATE_RESULTS && state_result(&app->state, back, &result);
 	     back++)

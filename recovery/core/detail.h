@@ -44,6 +44,8 @@ enum status {
 	  "runs on trial: the other slot is the only one that has proved itself",                  \
 	  "Run `lifeboat confirm` first, or reboot to go back.")                                   \
 	X(BUSY, 306, "is in use by another lifeboat process", "Wait for it to end.")               \
+	X(NOT_RECOVERY, 307, "runs in the recovery system only",                                   \
+	  "Use `lifeboat request-recovery` and restart, or `lifeboat install`.")                   \
 	/* 10xx: the package did not arrive */                                                     \
 	X(SOURCE_NOT_FOUND, 1001, "cannot be opened",                                              \
 	  "Check the name and that the medium is plugged in.")                                     \
@@ -187,6 +189,9 @@ enum status {
 	X(SLOT_KEPT, 3029,                                                                         \
 	  "runs, or is the only one that has proved itself: it is not overwritten",                \
 	  "Leave the choice of the slot to Lifeboat.")                                             \
+	X(STATE_LOST, 3030,                                                                        \
+	  "held nothing that is valid: rollback floor, key epoch, history and log are lost",       \
+	  "Install a current release; find out what erased it.")                                   \
 	/* 40xx: the installed system did not prove itself */                                      \
 	X(HEALTH_FAILED, 4001, "failed its health check",                                          \
 	  "See the log; the system before this one is started.")                                   \
@@ -196,7 +201,9 @@ enum status {
 	  "See the log; the system before it runs.")                                               \
 	X(HEALTH_UNUSABLE, 4004, "cannot be run as a health check", "Make it an executable file.") \
 	X(SLOT_NOT_RUNNING, 4005, "does not say which slot is running",                            \
-	  "The boot script must pass lifeboat.slot= to the kernel.")
+	  "The boot script must pass lifeboat.slot= to the kernel.")                               \
+	X(FELL_BACK, 4006, "did not come up any more, and the system before it was started",       \
+	  "See the log. Install it again, or something newer.")
 
 #define DETAIL_ENUM(name, number, sentence, advice) DETAIL_##name = number,
 enum detail { DETAIL_TABLE(DETAIL_ENUM) };

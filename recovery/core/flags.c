@@ -45,7 +45,7 @@ static void drop(struct flags *flags, size_t slot)
 	flags->order_count = kept;
 }
 
-static void put_first(struct flags *flags, size_t slot)
+void flags_prefer(struct flags *flags, size_t slot)
 {
 	drop(flags, slot);
 	for (size_t i = flags->order_count; i > 0; i--)
@@ -62,7 +62,7 @@ void flags_mark_target(struct flags *flags, size_t slot)
 
 void flags_commit(struct flags *flags, size_t slot, uint32_t tries)
 {
-	put_first(flags, slot);
+	flags_prefer(flags, slot);
 	flags->slot[slot] = (struct flags_slot){.tries = tries, .good = false};
 	flags_leave_recovery(flags);
 }
@@ -70,7 +70,7 @@ void flags_commit(struct flags *flags, size_t slot, uint32_t tries)
 void flags_confirm(struct flags *flags, size_t slot, uint32_t tries)
 {
 	if (!flags_in_order(flags, slot))
-		put_first(flags, slot);
+		flags_prefer(flags, slot);
 	flags->slot[slot] = (struct flags_slot){.tries = tries, .good = true};
 }
 

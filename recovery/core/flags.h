@@ -56,6 +56,8 @@ bool flags_equal(const struct flags *a, const struct flags *b);
 void flags_mark_target(struct flags *flags, size_t slot);
 /* I5: the slot is first in the order, on trial, with tries; a recovery request is done with. */
 void flags_commit(struct flags *flags, size_t slot, uint32_t tries);
+/* The slot comes first from now on; its tries and its mark stay as they are. */
+void flags_prefer(struct flags *flags, size_t slot);
 /* The running system has proved itself. */
 void flags_confirm(struct flags *flags, size_t slot, uint32_t tries);
 /* The slot is given up: not bootable until something is installed into it. */

@@ -140,6 +140,51 @@ enum detail install_count_boot(struct device *device, struct fault *fault)
 	return state_store_record(device->state, fault);
 }
 
+/*
+ * A device that has a system, and no record of anything: somebody or something erased the state
+ * partition, and with it the rollback floor. Said once, and kept.
+ */
+static void note_lost_state(struct device *device, const struct flags *flags)
+{
+	struct result result;
+	struct fault ignored;
+	bool system = false;
+
+	for (size_t i = 0; i < device->board->slot_count; i++)
+		system |= flags->slot[i].good;
+	if (!device->state->blank || !system)
+		return;
+	begin_result(device, RESULT_TRIAL, -1, &result);
+	fault_set(&result.fault, DETAIL_STATE_LOST, "state partition");
+	keep_result(device, &result);
+	if (!state_store_record(device->state, &ignored))
+		device->state->blank = false;
+}
+
+/*
+ * A system that had confirmed itself, and then did not come up in all the tries that it had: the
+ * one that runs now is the fallback. Told once; the running slot comes first from then on.
+ */
+static enum detail settle_fallback(struct device *device, struct flags *flags, bool *settled,
+				   struct result *result, struct fault *fault)
+{
+	size_t first = flags->order_count ? flags->order[0] : 0;
+	char object[160];
+	enum detail detail;
+
+	if (device->running < 0 || !flags->order_count || first == (size_t)device->running ||
+	    !flags->slot[first].good || flags->slot[first].tries)
+		return DETAIL_OK;
+	begin_result(device, RESULT_TRIAL, (int)first, result);
+	name_trial(device, first, "", object, sizeof(object));
+	fault_set(&result->fault, DETAIL_FELL_BACK, object);
+	keep_result(device, result);
+	flags_prefer(flags, (size_t)device->running);
+	detail = store_flags(device, flags, false, fault);
+	*settled = !detail;
+	return detail;
+}
+
 enum detail install_settle(struct device *device, const char *reason, bool *settled,
 			   struct result *result, struct fault *fault)
 {
@@ -152,10 +197,11 @@ enum detail install_settle(struct device *device, const char *reason, bool *sett
 	detail = install_load_flags(device, &flags, NULL, fault);
 	if (detail)
 		return detail;
+	note_lost_state(device, &flags);
 	if (was_flipped(j, &flags) && flags.slot[j->target].good)
 		return keep_confirmation(device, j->target, fault);
 	if (!trial_failed(device, &flags))
-		return DETAIL_OK;
+		return settle_fallback(device, &flags, settled, result, fault);
 
 	begin_result(device, RESULT_TRIAL, (int)j->target, result);
 	add_origin(device, result);

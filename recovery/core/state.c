@@ -123,6 +123,7 @@ enum detail state_open(struct state *state, struct dev *dev, struct fault *fault
 		  &ignored);
 	ring_open(&state->log_ring, dev, RING_LOG, LOG_FIRST, STATE_LOG_BLOCKS, state->block,
 		  &ignored);
+	state->blank = !state->record_ring.serial;
 	load_record(state);
 	load_journal(state);
 	return DETAIL_OK;

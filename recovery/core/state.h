@@ -79,6 +79,7 @@ struct state {
 	struct ring record_ring, journal_ring, result_ring, log_ring;
 	struct state_record record;
 	struct journal journal;
+	bool blank; /* no device record was found: a new partition, or one that lost everything */
 	uint64_t stored_floor, stored_epoch; /* what the medium holds: I7 */
 	size_t log_len;			     /* lines not yet stored */
 	char log[RING_CONTENT_MAX];

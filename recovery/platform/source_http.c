@@ -182,8 +182,12 @@ static enum detail exchange(struct source_http *http, struct http_head *head, st
 	if (is_connected_to(http, &http->current)) {
 		http->have = http->used = 0;
 		detail = ask_once(http, head, fault);
-		/* A kept connection may have been closed meanwhile: no fault of anybody's. */
-		if (detail != DETAIL_CONNECTION_LOST || http->have)
+		/*
+		 * A kept connection may have been closed meanwhile, which is no fault of anybody's,
+		 * or hold bytes that nobody announced: a new one is the way out of both.
+		 */
+		if (detail != DETAIL_HTTP_MALFORMED &&
+		    (detail != DETAIL_CONNECTION_LOST || http->have))
 			return detail;
 	}
 	detail = make_connection(http, fault);

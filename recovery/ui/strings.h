@@ -139,6 +139,7 @@
 	X(RESULT_BAD, "%1 (%2), code %3 %4")                                                       \
 	X(INSTALLED, "Version %1 (release %2) is installed in slot %3.")                           \
 	X(CONFIRMED, "Version %1 (release %2) in slot %3 is confirmed.")                           \
+	X(CONFIRMED_UNKNOWN, "The system in slot %3 is confirmed.")                                \
 	X(VERIFIED, "Version %1 (release %2) is genuine and complete.")                            \
 	X(DONE, "Done.")                                                                           \
 	X(WIPED, "The partition is wiped.")                                                        \

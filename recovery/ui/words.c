@@ -109,6 +109,7 @@ void words_reason(struct text *t, const char *word)
 	} reasons[] = {
 		{"", STRING_REASON_NONE},
 		{"request", STRING_REASON_REQUEST},
+		{"no-slot", STRING_REASON_NO_TRIES},
 		{"no-tries-left", STRING_REASON_NO_TRIES},
 		{"boot-image-invalid", STRING_REASON_BOOT_IMAGE},
 		{"environment-damaged", STRING_REASON_ENVIRONMENT},

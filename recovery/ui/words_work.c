@@ -5,7 +5,7 @@ static const struct screen_slot *other_slot(const struct screen *screen)
 {
 	for (size_t i = 0; i < screen->slot_count; i++) {
 		const struct screen_slot *slot = &screen->slots[i];
-		if (i != screen->plan.target && slot->known && slot->flags && slot->in_order &&
+		if (i != screen->plan.target && slot->flags && slot->in_order &&
 		    (slot->tries || slot->running))
 			return slot;
 	}
@@ -17,7 +17,10 @@ static void with_other_slot(struct text *t, enum string id, const struct screen_
 	char buffer[160];
 	struct text what = TEXT_IN(buffer);
 
-	words_version(&what, STRING_VERSION, slot->version, slot->release);
+	if (slot->known)
+		words_version(&what, STRING_VERSION, slot->version, slot->release);
+	else
+		say(&what, STRING_SLOT_UNKNOWN);
 	say_with(t, id, slot->name, buffer, NULL, NULL);
 }
 
@@ -245,7 +248,7 @@ void words_result(struct text *t, const struct screen *screen)
 	if (result->what == RESULT_INSTALL)
 		id = STRING_INSTALLED;
 	else if (result->what == RESULT_CONFIRM)
-		id = STRING_CONFIRMED;
+		id = result->release ? STRING_CONFIRMED : STRING_CONFIRMED_UNKNOWN;
 	else if (result->what == RESULT_VERIFY)
 		id = STRING_VERIFIED;
 	else if (result->what == RESULT_WIPE)

@@ -63,6 +63,9 @@ static void numbers_keep_their_meaning(void **state)
 	assert_int_equal(DETAIL_FLAGS_NOT_STORED, 3022);
 	assert_int_equal(DETAIL_HEALTH_FAILED, 4001);
 	assert_int_equal(DETAIL_SLOT_NOT_RUNNING, 4005);
+	assert_int_equal(DETAIL_FELL_BACK, 4006);
+	assert_int_equal(DETAIL_STATE_LOST, 3030);
+	assert_int_equal(DETAIL_NOT_RECOVERY, 307);
 }
 
 static void sentences_and_advice_are_for_people(void **state)
