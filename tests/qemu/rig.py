@@ -22,7 +22,6 @@ MIB = 1 << 20
 LOGS = os.path.join(ROOT, "build", "log", "qemu")
 EDITIONS = ("panics", "no-init", "hangs", "unhealthy", "no-root")
 GOOD = ("release-1", "release-2")
-SMALL_SIZE = 4 * MIB
 
 
 def words(text):
@@ -100,12 +99,16 @@ class Parts:
         return target
 
     def small(self, release):
-        """A good release in a small filesystem, for tests where the number of installs counts."""
-        return self.once("release-%d.boat" % release, lambda target: self._make_small(release, target))
+        """A good release in a small filesystem, for tests where the number of installs counts: 4 to 8."""
+        return self.once("release-%d.boat" % release, lambda target: self._make(target, release, 4 * MIB, MIB))
 
-    def _make_small(self, release, target):
+    def medium(self):
+        """Release 9: smaller than a real one, but long enough to be interrupted."""
+        return self.once("release-9.boat", lambda target: self._make(target, 9, 10 * MIB, 6 * MIB))
+
+    def _make(self, target, release, size, ballast):
         system = self("release-%d.system.img" % release)
-        texts = {"release": b"%d\n" % release, "ballast": os.urandom(MIB)}
+        texts = {"release": b"%d\n" % release, "ballast": os.urandom(ballast)}
         copy_image(self("release-2.system.img"), system)
         script = []
         for name, path in (("release", "/etc"), ("ballast", "/usr/share")):
@@ -114,8 +117,8 @@ class Parts:
                 f.write(texts[name])
             script += ["cd " + path, "rm " + name, "write %s %s" % (source, name)]
         run("/sbin/debugfs", "-w", "-f", "-", system, input="\n".join(script) + "\n")
-        run("/sbin/resize2fs", "-f", system, "%dK" % (SMALL_SIZE >> 10))
-        os.truncate(system, SMALL_SIZE)
+        run("/sbin/resize2fs", "-f", system, "%dK" % (size >> 10))
+        os.truncate(system, size)
         run("/sbin/e2fsck", "-f", "-n", system)
         shutil.copy(self("release-2.boot.itb"), self("release-%d.boot.itb" % release))
         self.pack(target, release, boot=self("release-%d.boot.itb" % release), system=system)

@@ -45,7 +45,8 @@ def test_choice_for_many_environments(rig):
         write_env(disk, **env)
         b.power_on()
         started = b.expect(r"Lifeboat: starting (\w+)\r?\n", 20).group(1)
-        b.expect("Starting kernel|not valid", 20)
+        if not set(change) <= {"BOOT_ORDER", "BOOT_RECOVERY", "BOOT_A_LEFT", "BOOT_B_LEFT"}:
+            b.expect("Starting kernel", 20)
         text = b.output
         b.cut_power()
         hostile = '"' in (env["BOOT_A_LEFT"] or "")     # may choose among honest outcomes

@@ -24,7 +24,7 @@ def bytes_read(b, stick):
 
 def test_stick_is_pulled_out_half_way_and_plugged_again(rig):
     disk = rig.disk(recovery=True)
-    package = rig.parts.package(2)
+    package = rig.parts.medium()
     image = rig.stick({"update.boat": package})
     b = rig.board(disk, net=False)
     b.expect(words("Waiting for a package"), 30)
@@ -32,7 +32,7 @@ def test_stick_is_pulled_out_half_way_and_plugged_again(rig):
     asked(b)
     b.send("i")
     b.throttle(write=2000000)
-    b.expect(r"(1[5-9]|2\d) %  writing system", 60)
+    b.expect(r"(2[5-9]|[345]\d) %  writing system", 60)
     first = bytes_read(b, stick)
     b.unplug_usb(stick)
     b.throttle()
@@ -45,12 +45,12 @@ def test_stick_is_pulled_out_half_way_and_plugged_again(rig):
     second = bytes_read(b, stick)
     written = b.seen(r"done in .*: ([\d.]+) MiB written, ([\d.]+) MiB\s+unchanged")
     restart(b)
-    slot = confirmed(b, 2)
+    slot = confirmed(b, 9)
     b.cut_power()
-    rig.assert_runs(disk, 2, slot)
+    rig.assert_runs(disk, 9, slot)
     assert first > 2 << 20, "the stick was pulled before the work began"
     assert second < os.path.getsize(package), "%d bytes were read again" % second
-    assert float(written.group(2)) > 10
+    assert float(written.group(2)) > 4
 
 
 def test_server_stops_half_way_and_comes_back(rig):
@@ -82,7 +82,7 @@ def test_server_stops_half_way_and_comes_back(rig):
 def test_power_is_lost_during_a_download_and_it_goes_on(rig):
     """What has arrived is kept across the cut: about as much comes as the package is long."""
     disk = rig.disk(recovery=True)
-    package = rig.parts.package(2)
+    package = rig.parts.medium()
     size = os.path.getsize(package)
     with Server(package, speed=3 << 20) as server:
         b = rig.board(disk, tree=rig.tree_for(server.port))
@@ -97,9 +97,9 @@ def test_power_is_lost_during_a_download_and_it_goes_on(rig):
         installed(b)
         assert server.given - first < size * 0.9, "%d of %d bytes came again" % (server.given - first, size)
     restart(b)
-    slot = confirmed(b, 2)
+    slot = confirmed(b, 9)
     b.cut_power()
-    rig.assert_runs(disk, 2, slot)
+    rig.assert_runs(disk, 9, slot)
 
 
 @pytest.mark.parametrize("behaviour, status, detail, sentence", [

@@ -107,4 +107,5 @@ def test_clock_takes_no_part(rig, year):
     b.cut_power()
     status = rig.assert_runs(disk, 4, slot)
     walls = [r["wall_clock"] for r in status["results"][:2]]
-    assert all(w.startswith(year) for w in walls), walls
+    # A comment at best; a clock that was never set says nothing.
+    assert all(w.startswith("2100") if year == "2100" else not w for w in walls), walls
