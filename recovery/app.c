@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #define DISK_WAIT_MS 10000 /* a card may take a second or two to appear; ten is a broken one */
+#define LOCK_AGAIN_MS 500
 #define BOOT_STAMP "/run/lifeboat.counted"
 #define WATCHDOG_TIMEOUT_S 60 /* longer than any single operation of the recovery system */
 
@@ -211,6 +212,30 @@ enum detail app_check_mode(const struct app *app, struct fault *fault)
 	return DETAIL_OK;
 }
 
+static enum detail take_lock(struct app *app, struct fault *fault)
+{
+	uint64_t until = system_now_ms() + app->lock_wait_ms;
+	enum detail detail;
+
+	while ((detail = system_lock(app->options.disk, &app->lock, fault)) == DETAIL_BUSY &&
+	       system_now_ms() < until)
+		if (watch_sleep(&app->watch, LOCK_AGAIN_MS))
+			break;
+	return detail;
+}
+
+bool app_is_busy(const struct app *app)
+{
+	struct fault ignored;
+	int lock;
+
+	if (system_lock(app->options.disk, &lock, &ignored) == DETAIL_BUSY)
+		return true;
+	if (lock >= 0)
+		close(lock);
+	return false;
+}
+
 static enum detail open_disk(struct app *app, bool for_writing, struct fault *fault)
 {
 	struct disk_options options = {
@@ -224,9 +249,13 @@ static enum detail open_disk(struct app *app, bool for_writing, struct fault *fa
 	if (for_writing && geteuid() != 0 && !app->options.disk)
 		return fault_set(fault, DETAIL_NOT_PERMITTED,
 				 "changing the device without being root");
-	if (for_writing && (detail = system_lock(app->options.disk, &app->lock, fault)))
+	if (for_writing && (detail = take_lock(app, fault)))
 		return detail;
-	if ((detail = disk_find(&app->disk, &app->board, &options, fault)))
+	detail = disk_find(&app->disk, &app->board, &options, fault);
+	if (detail == DETAIL_DISK_NOT_FOUND && !app->options.disk && geteuid() != 0)
+		return fault_set(fault, DETAIL_NOT_PERMITTED,
+				 "looking at this device's storage without being root");
+	if (detail)
 		return detail;
 	detail = plan_check_board(&app->board, &app->disk.gpt, app->disk.storage.disk->size, fault);
 	if (!detail)
@@ -383,11 +412,24 @@ void app_failure(struct app *app, enum result_what what, const struct fault *fau
 	memcpy(result->package_id, front->id, HASH_LEN);
 }
 
+/*
+ * The same failure as the one before it, in the same start: looking again and again is one result.
+ */
+static bool is_repeated(struct app *app, const struct result *result)
+{
+	static struct result last;
+
+	return state_result(&app->state, 0, &last) && last.fault.detail == result->fault.detail &&
+	       last.what == result->what && last.boot_count == result->boot_count &&
+	       !strcmp(last.origin, result->origin) &&
+	       hash_equal(last.package_id, result->package_id);
+}
+
 void app_keep(struct app *app, const struct result *result)
 {
 	struct fault ignored;
 
 	app_log_result(app, result);
-	if (app->open)
+	if (app->open && !is_repeated(app, result))
 		state_add_result(&app->state, result, &ignored);
 }

@@ -34,10 +34,11 @@ struct app_observer {
 
 struct app {
 	struct app_options options;
-	bool recovery;	  /* this is the recovery system */
-	bool development; /* a development build */
-	bool open;	  /* the device below is usable */
-	int lock;	  /* -1: none */
+	bool recovery;	       /* this is the recovery system */
+	bool development;      /* a development build */
+	bool open;	       /* the device below is usable */
+	int lock;	       /* -1: none */
+	uint32_t lock_wait_ms; /* how long to wait for another lifeboat process to end */
 	struct dev *state_dev;
 	struct watchdog watchdog;
 	struct watch watch;
@@ -91,6 +92,9 @@ void app_source_close(struct app *app);
  * ended badly. True: one did; result tells.
  */
 bool app_settle(struct app *app, const char *reason, struct result *result);
+
+/* Whether another lifeboat process works on this device. */
+bool app_is_busy(const struct app *app);
 
 /* What the device is like now, for the screen. */
 void app_show_device(struct app *app);

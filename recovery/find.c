@@ -68,7 +68,7 @@ static void consider(struct app *app, const struct medium *medium, const char *p
 static void look_at(struct app *app, const struct medium *medium, const uint8_t *wanted,
 		    struct found *found)
 {
-	static struct media_scan scan; /* 4 KiB and more: not for the stack */
+	static struct media_scan scan; /* 70 KiB: not for the stack */
 	struct fault fault;
 
 	if (medium->kind == MEDIA_PACKAGE) {
@@ -79,11 +79,21 @@ static void look_at(struct app *app, const struct medium *medium, const uint8_t 
 		return;
 	if (media_mount(medium, MEDIA_MOUNT_POINT, &fault)) {
 		app_log(app, fault.object);
+		if (!found->why.fault.detail)
+			app_failure(app, RESULT_INSTALL, &fault, medium->node, &found->why);
 		return;
 	}
 	media_scan(MEDIA_MOUNT_POINT, &scan);
-	for (size_t i = 0; i < scan.count; i++)
+	for (size_t i = 0; i < scan.count; i++) {
+		app_poll(app);
 		consider(app, medium, scan.at[i].path, wanted, found);
+	}
+	if (scan.cut)
+		app_log(app, "there are more files on the stick than are looked at");
+	if (scan.read_errno && !found->why.fault.detail) {
+		fault_errno(&fault, DETAIL_SOURCE_READ, medium->title, scan.read_errno);
+		app_failure(app, RESULT_INSTALL, &fault, medium->node, &found->why);
+	}
 	media_unmount(MEDIA_MOUNT_POINT);
 }
 

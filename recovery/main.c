@@ -199,6 +199,9 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 		return usage("does not go with --disk: it restarts what it runs on", "recover");
 	if (options.app.disk && options.reboot)
 		return usage("does not go with --disk: the disk is not this machine's", "--reboot");
+	if (options.app.disk && !options.app.running && verb->run == verb_confirm)
+		return usage("with --disk needs --running: which slot shall be confirmed?",
+			     verb->name);
 	if (options.app.running && !options.app.disk)
 		return usage("goes with --disk only: the kernel says which slot runs", "--running");
 	return verb->run(&app, &options);

@@ -165,7 +165,7 @@ bool offer_from_stick(struct recover *r, const uint8_t *wanted)
 	find_package(app, wanted, found);
 	if (!found->any) {
 		if (found->media && !wanted && !r->failure_shown) {
-			if (!found->candidates) {
+			if (!found->candidates && !found->why.fault.detail) {
 				screen_wait(&app->screen, WAIT_NO_PACKAGE, "The stick");
 			} else {
 				r->result = found->why;

@@ -11,25 +11,6 @@
 
 /* --- What may happen without a person --- */
 
-/*
- * A package whose trial has failed is not installed again by itself: that would go round for ever
- * (I8).
- */
-static bool failed_before(struct app *app, const uint8_t id[HASH_LEN])
-{
-	static struct result result;
-
-	for (uint64_t back = 0; back < STATE_RESULTS; back++) {
-		if (!state_result(&app->state, back, &result) || !hash_equal(result.package_id, id))
-			continue;
-		if (detail_status(result.fault.detail) == STATUS_POSTCHECK_FAILED)
-			return true;
-		if (result.what == RESULT_CONFIRM && !result.fault.detail)
-			return false;
-	}
-	return false;
-}
-
 /* The boot flags as they would be after leaving recovery: is there a system to start? */
 bool session_has_system(struct app *app, bool *needs_tries)
 {
@@ -57,7 +38,7 @@ bool session_may_try(struct recover *r, const uint8_t id[HASH_LEN])
 		memcpy(r->tried, id, HASH_LEN);
 		r->attempts = 0;
 	}
-	return r->attempts < ATTEMPTS_MAX && !failed_before(r->app, id);
+	return r->attempts < ATTEMPTS_MAX && !install_has_failed(&r->app->state, id);
 }
 
 /* --- Leaving --- */

@@ -24,6 +24,8 @@ int verb_recover(struct app *app, const struct verb_options *o)
 	return verb_fail(&fault, "");
 }
 
+#define CONFIRM_WAIT_MS (30u * 60 * 1000) /* an install from a slow server takes its time */
+
 /* --- status --- */
 
 /* A request for recovery comes before every slot: then none "starts next". */
@@ -48,6 +50,10 @@ static void status_text(struct app *app, struct out *out)
 	bool any = state_result(&app->state, 0, &result);
 
 	report_row(out, "Device", app->board.product);
+	if (app_is_busy(app)) { /* what it has begun is not unfinished */
+		app->screen.pending = false;
+		report_row(out, "Busy", string(STRING_WORKING));
+	}
 	report_request(app, out);
 	report_slots(out, &app->screen);
 	if (app->state.blank)
@@ -126,6 +132,7 @@ static void status_json(struct app *app, struct out *out)
 	json_string(&json, "lifeboat", LIFEBOAT_VERSION);
 	json_string(&json, "product", app->board.product);
 	json_bool(&json, "recovery", app->recovery);
+	json_bool(&json, "busy", app_is_busy(app));
 	json_bool(&json, "boot_flags_sound", sound);
 	if (sound) {
 		json_bool(&json, "recovery_requested", flags.recovery);
@@ -158,6 +165,24 @@ static void status_json(struct app *app, struct out *out)
 	json_end(&json);
 }
 
+/*
+ * What could not be written was not said: a program that reads it must not take that for a status.
+ */
+static int end_output(struct app *app, struct out_fd *out)
+{
+	struct fault fault;
+	bool lost;
+
+	out_flush(&out->out);
+	lost = out->lost;
+	out_fd_close(out);
+	app_end(app);
+	if (!lost)
+		return STATUS_OK;
+	fault_set(&fault, DETAIL_DEVICE_WRITE, "standard output");
+	return verb_fail(&fault, "");
+}
+
 int verb_status(struct app *app, const struct verb_options *o)
 {
 	static struct out_fd out;
@@ -174,9 +199,7 @@ int verb_status(struct app *app, const struct verb_options *o)
 		status_json(app, &out.out);
 	else
 		status_text(app, &out.out);
-	out_fd_close(&out);
-	app_end(app);
-	return STATUS_OK;
+	return end_output(app, &out);
 }
 
 /* The stored log, the oldest line first. */
@@ -198,9 +221,7 @@ int verb_log(struct app *app, const struct verb_options *o)
 		if (page)
 			out_raw(&out.out, page, len);
 	}
-	out_fd_close(&out);
-	app_end(app);
-	return STATUS_OK;
+	return end_output(app, &out);
 }
 
 /* --- confirm and request-recovery --- */
@@ -229,6 +250,8 @@ int verb_confirm(struct app *app, const struct verb_options *o)
 
 	app_start(app, &o->app, false);
 	out_fd_open(&out, STDOUT_FILENO, false);
+	/* An update agent may have been quicker; a start that is not confirmed costs a try. */
+	app->lock_wait_ms = o->app.disk ? 0 : CONFIRM_WAIT_MS;
 	/* A folder that somebody names must be there: a slip of the pen is no clean bill of health.
 	 */
 	if (o->argument && access(o->argument, R_OK | X_OK))

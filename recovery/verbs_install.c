@@ -33,8 +33,15 @@ int verb_fail(const struct fault *fault, const char *other)
 static enum detail wanted_slot(const struct app *app, const char *name, int *wanted,
 			       struct fault *fault)
 {
+	char object[80];
+	struct text t = TEXT_IN(object);
+
 	*wanted = name ? board_slot(&app->board, name) : -1;
-	return name && *wanted < 0 ? fault_set(fault, DETAIL_SLOT_UNKNOWN, name) : DETAIL_OK;
+	if (!name || *wanted >= 0)
+		return DETAIL_OK;
+	text_add(&t, "slot ");
+	text_add(&t, name);
+	return fault_set(fault, DETAIL_SLOT_UNKNOWN, object);
 }
 
 /* What was found and what would happen, on the screen. */
@@ -61,14 +68,15 @@ static enum detail run_install(struct app *app, const struct verb_options *o, st
 	    (detail = app_source_open(app, o->argument, &source, fault)))
 		return detail;
 	app_show_device(app);
-	if (!install_plan(&app->device, source, &options, &plan, fault))
+	if (!install_plan(&app->device, source, &options, &plan, fault)) {
 		show_plan(app, o->argument, &plan);
+		screen_work(&app->screen, WORK_INSTALL, false);
+	}
 	/* From the start again: the engine proves for itself, and keeps the result when it refuses.
 	 */
 	detail = source->ops->seek(source, 0, fault);
 	if (detail)
 		return detail;
-	screen_work(&app->screen, WORK_INSTALL, false);
 	install_run(&app->device, source, &options, result);
 	app_log_result(app, result);
 	return DETAIL_OK;
@@ -122,6 +130,9 @@ int verb_plan(struct app *app, const struct verb_options *o)
 	out_fd_open(&out, STDOUT_FILENO, false);
 	report_found(&out.out, &app->screen);
 	report_plan(&out.out, &app->screen);
+	if (plan.older)
+		report_row(&out.out, "Needs",
+			   "--allow-older: without it, install ends with status 3");
 	out_fd_close(&out);
 	app_end(app);
 	return STATUS_OK;

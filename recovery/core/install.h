@@ -94,6 +94,9 @@ enum detail install_leave_recovery(struct device *device, bool again, bool by_ha
 /* True when an interrupted install waits for its package: begun, and not flipped. */
 bool install_is_pending(const struct state *state, const struct flags *flags);
 
+/* Whether the trial of this package has failed, and none of it succeeded since. */
+bool install_has_failed(const struct state *state, const uint8_t package_id[HASH_LEN]);
+
 /*
  * The boot flags; when both copies are damaged (not unreadable) and anew is not NULL, what the
  * device record says of slots that have confirmed themselves, with *anew = true: that is knowledge,

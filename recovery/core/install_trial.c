@@ -43,6 +43,34 @@ static void begin_result(const struct device *device, enum result_what what, int
 	memcpy(result->package_id, state->record.slot[slot].package_id, HASH_LEN);
 }
 
+/* --- Packages whose trial failed: not in the results, which other failures push out --- */
+
+static void forget_failed(struct state_record *record, const uint8_t id[HASH_LEN])
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < STATE_FAILED; i++)
+		if (!hash_equal(record->failed[i], id))
+			memmove(record->failed[kept++], record->failed[i], HASH_LEN);
+	for (; kept < STATE_FAILED; kept++)
+		memset(record->failed[kept], 0, HASH_LEN);
+}
+
+static void remember_failed(struct state_record *record, const uint8_t id[HASH_LEN])
+{
+	forget_failed(record, id);
+	memmove(record->failed[1], record->failed[0], (STATE_FAILED - 1) * HASH_LEN);
+	memcpy(record->failed[0], id, HASH_LEN);
+}
+
+bool install_has_failed(const struct state *state, const uint8_t package_id[HASH_LEN])
+{
+	for (size_t i = 0; i < STATE_FAILED; i++)
+		if (hash_equal(state->record.failed[i], package_id))
+			return true;
+	return false;
+}
+
 /* The package's own place of origin, while the journal still knows it. */
 static void add_origin(const struct device *device, struct result *result)
 {
@@ -108,6 +136,7 @@ static enum detail keep_confirmation(struct device *device, size_t slot, struct 
 
 	record->slot[slot].confirmed = true;
 	record->self_starts = 0;
+	forget_failed(record, record->slot[slot].package_id);
 	if (record->confirmed_release < record->slot[slot].release)
 		record->confirmed_release = record->slot[slot].release;
 	if (was_begun(j) && j->target == slot &&
@@ -213,7 +242,8 @@ enum detail install_settle(struct device *device, const char *reason, bool *sett
 	 * worst. The slot has no tries left, so the flags can wait.
 	 */
 	keep_result(device, result);
-	if ((detail = end_journal(device, fault)))
+	remember_failed(&state->record, j->package_id);
+	if ((detail = state_store_record(state, fault)) || (detail = end_journal(device, fault)))
 		return detail;
 	flags_give_up(&flags, j->target);
 	if ((detail = store_flags(device, &flags, false, fault)))
@@ -286,6 +316,9 @@ enum detail install_reject(struct device *device, const struct fault *why, struc
 	 * One that was good before keeps its remaining tries: each start takes one, so this ends.
 	 */
 	if (!detail && !flags.slot[device->running].good) {
+		remember_failed(&device->state->record,
+				device->state->record.slot[device->running].package_id);
+		state_store_record(device->state, &fault);
 		flags_give_up(&flags, (size_t)device->running);
 		if (!store_flags(device, &flags, false, &fault) &&
 		    device->state->journal.target == (uint32_t)device->running)

@@ -17,7 +17,8 @@ enum { RING_RECORD = 1, RING_JOURNAL, RING_RESULT, RING_LOG };
 
 #define RECORD_VERSION 1u
 #define RECORD_SLOT_LEN 112u
-#define RECORD_LEN (48u + RECORD_SLOT_LEN * BOARD_SLOTS_MAX)
+#define RECORD_FAILED (48u + RECORD_SLOT_LEN * BOARD_SLOTS_MAX)
+#define RECORD_LEN (RECORD_FAILED + HASH_LEN * STATE_FAILED)
 #define RECORD_CONFIRMED 1u
 #define JOURNAL_LEN 408u
 #define RESULT_LEN 632u
@@ -69,6 +70,7 @@ static void load_record(struct state *state)
 		r->confirmed_release = load_be64(raw + 32);
 		for (size_t i = 0; i < BOARD_SLOTS_MAX; i++)
 			load_slot(&r->slot[i], raw + 48 + i * RECORD_SLOT_LEN);
+		memcpy(r->failed, raw + RECORD_FAILED, sizeof(r->failed));
 	}
 	state->stored_floor = r->rollback_floor;
 	state->stored_epoch = r->key_epoch;
@@ -147,6 +149,7 @@ enum detail state_store_record(struct state *state, struct fault *fault)
 	store_be64(raw + 32, r->confirmed_release);
 	for (size_t i = 0; i < BOARD_SLOTS_MAX; i++)
 		store_slot(&r->slot[i], raw + 48 + i * RECORD_SLOT_LEN);
+	memcpy(raw + RECORD_FAILED, r->failed, sizeof(r->failed));
 	detail = ring_append(&state->record_ring, raw, sizeof(raw), state->block, fault);
 	if (!detail) {
 		state->stored_floor = r->rollback_floor;

@@ -9,6 +9,7 @@
 #define STATE_SIZE_MIN (768u * RING_BLOCK)
 #define STATE_ORIGIN_SIZE 256
 #define STATE_RESULTS 32
+#define STATE_FAILED 4
 #define STATE_LOG_BLOCKS 256
 
 struct state_slot {
@@ -26,6 +27,8 @@ struct state_record {
 	uint64_t key_epoch;
 	uint64_t confirmed_release; /* the highest that has confirmed itself */
 	struct state_slot slot[BOARD_SLOTS_MAX];
+	uint8_t failed[STATE_FAILED]
+		      [HASH_LEN]; /* packages whose trial failed, the newest first; zero: none */
 };
 
 enum journal_step {

@@ -11,7 +11,7 @@
 #include "core/seam.h"
 
 #define MEDIA_MAX 32	       /* partitions and disks looked at */
-#define MEDIA_PACKAGES_MAX 16  /* candidates of one medium */
+#define MEDIA_PACKAGES_MAX 256 /* candidates of one medium */
 #define MEDIA_ENTRIES_MAX 1000 /* names looked at in one folder */
 #define MEDIA_MOUNT_POINT "/run/lifeboat/medium"
 

@@ -41,6 +41,9 @@
 	X(SLOT_NOT_BOOTABLE, ", not bootable")                                                     \
 	X(FLAGS_DAMAGED, "The boot flags are damaged in both copies, so no system is started. "    \
 			 "An install writes them anew.")                                           \
+	X(WORKING, "Another lifeboat process is working on this device.")                          \
+	X(PENDING_RUNNING, "The install of version %1 was interrupted. Give the same command "     \
+			   "again: it goes on where it stopped. (%2)")                             \
 	X(PENDING, "The install of version %1 was interrupted. It goes on by itself as soon as "   \
 		   "its package is there again: %2")                                               \
 	/* why recovery runs; %1: the word of the boot script */                                   \

@@ -128,7 +128,8 @@ void words_reason(struct text *t, const char *word)
 
 void words_pending(struct text *t, const struct screen *screen)
 {
-	say_with(t, STRING_PENDING, screen->pending_version, screen->pending_origin, NULL, NULL);
+	say_with(t, screen->recovery ? STRING_PENDING : STRING_PENDING_RUNNING,
+		 screen->pending_version, screen->pending_origin, NULL, NULL);
 }
 
 void words_errno(struct text *t, int sys_errno)

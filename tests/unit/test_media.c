@@ -244,15 +244,15 @@ static void the_bounds_hold(void **state)
 	char path[64];
 
 	(void)state;
-	for (int i = 40; i; i--) {
-		sprintf(path, "m/p%02d", i);
+	for (int i = MEDIA_PACKAGES_MAX + 24; i; i--) {
+		sprintf(path, "m/p%03d", i);
 		scratch_file(path, package_start, sizeof(package_start));
 	}
 	media_scan(scratch("m"), &scan);
 	assert_int_equal(scan.count, MEDIA_PACKAGES_MAX);
 	assert_true(scan.cut);
-	check_found(0, "p01");
-	check_found(15, "p16");
+	check_found(0, "p001");
+	check_found(15, "p016");
 	assert_int_equal(scratch_run("for i in $(seq 1100); do : > m/f$i; done"), 0);
 	media_scan(scratch("m"), &scan);
 	assert_true(scan.cut);

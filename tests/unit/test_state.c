@@ -404,7 +404,7 @@ static void record_round_trip(void **s)
 		}
 		const uint8_t *b = at_block(0), *c = b + 64;
 		check(load_be32(b + 4) == 1 && load_be64(b + 8) == 1 &&
-		      load_be32(b + 16) == 48 + 2 * 112);
+		      load_be32(b + 16) == 48 + 2 * 112 + 4 * 32);
 		check(load_be32(c) == 1 && load_be32(c + 4) == want.self_starts);
 		check(load_be64(c + 8) == want.boot_count &&
 		      load_be64(c + 16) == want.rollback_floor);
