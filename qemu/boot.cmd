@@ -50,7 +50,7 @@ for lb_s in $lb_order R a b; do
 		lb_go=1
 		lb_slot=recovery
 		lb_part=recovery
-		setenv bootargs console=ttyAMA0 quiet panic=5 lifeboat.mode=recovery lifeboat.reason=$lb_reason
+		setenv bootargs console=ttyAMA0 quiet panic=5 gpt lifeboat.mode=recovery lifeboat.reason=$lb_reason
 	else
 		# One less, or nothing for a number that no slot can have.
 		lb_next=none
@@ -77,7 +77,15 @@ for lb_s in $lb_order R a b; do
 				echo "Lifeboat: the environment could not be written"
 				if test "$lb_good" = "1"; then lb_go=1; fi
 			fi
-			setenv bootargs console=ttyAMA0 quiet panic=5 ro rootwait root=PARTLABEL=$lb_root lifeboat.slot=$lb_slot
+			# The root filesystem by the UUID of the partition on the card that U-Boot reads: a label would be
+			# looked for on every stick and card. "gpt": when one copy of the table is damaged, Linux takes the
+			# other one, as U-Boot and lifeboat do.
+			lb_found=0
+			if part number mmc 0 $lb_root lb_number; then
+				if part uuid mmc 0:$lb_number lb_uuid; then lb_found=1; fi
+			fi
+			if test $lb_found = 0; then lb_go=0; echo "Lifeboat: there is no partition $lb_root"; fi
+			setenv bootargs console=ttyAMA0 quiet panic=5 gpt ro rootwait root=PARTUUID=$lb_uuid lifeboat.slot=$lb_slot
 		fi
 	fi
 

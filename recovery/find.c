@@ -101,12 +101,22 @@ void find_package(struct app *app, const uint8_t *wanted, struct found *found)
 {
 	static struct medium media[MEDIA_MAX];
 	size_t count = media_list(NULL, app->disk.name, media, MEDIA_MAX);
+	struct fault fault;
 
 	memset(found, 0, sizeof(*found));
 	for (size_t i = 0; i < count; i++) {
-		if (media[i].kind == MEDIA_UNKNOWN || media[i].kind == MEDIA_UNREADABLE)
-			continue;
 		found->media++;
+		if (media[i].kind == MEDIA_UNKNOWN || media[i].kind == MEDIA_UNREADABLE) {
+			/* The most frequent mistake of all: a stick with another file system. */
+			fault_set(&fault,
+				  media[i].kind == MEDIA_UNKNOWN ? DETAIL_MOUNT_FAILED
+								 : DETAIL_SOURCE_READ,
+				  media[i].title);
+			if (!found->why.fault.detail)
+				app_failure(app, RESULT_INSTALL, &fault, media[i].node,
+					    &found->why);
+			continue;
+		}
 		app_poll(app);
 		look_at(app, &media[i], wanted, found);
 	}
@@ -115,12 +125,25 @@ void find_package(struct app *app, const uint8_t *wanted, struct found *found)
 enum detail find_open(struct app *app, const struct found *found, struct source **source,
 		      struct fault *fault)
 {
+	enum detail detail;
+
 	if (found->medium.kind != MEDIA_PACKAGE) {
-		enum detail detail = media_mount(&found->medium, MEDIA_MOUNT_POINT, fault);
+		detail = media_mount(&found->medium, MEDIA_MOUNT_POINT, fault);
 		if (detail)
 			return detail;
 	}
-	return app_source_open(app, found->path, source, fault);
+	detail = app_source_open(app, found->path, source, fault);
+	/*
+	 * For the journal, results and messages: what people know it by, not where it is mounted.
+	 */
+	if (!detail && found->medium.kind != MEDIA_PACKAGE) {
+		struct text t = TEXT_IN((*source)->name);
+		text_clear(&t);
+		text_add(&t, found->medium.title);
+		text_char(&t, '/');
+		text_add(&t, found->package.name);
+	}
+	return detail;
 }
 
 void find_close(struct app *app)

@@ -1,9 +1,11 @@
 #include "recover.h"
 #include "core/text.h"
 #include "offer.h"
+#include "ui/strings.h"
 
 #include <string.h>
 
+#define BEGINS_MAX 5 /* tries to open a disk that is not sound; then a person has to restart */
 #define FIRST_LOOK_MS 3000 /* a stick that was there at power-on appears this late */
 
 static struct recover recover_state;
@@ -171,6 +173,12 @@ static void idle(struct recover *r)
 		     there ? ACTION_RESTART : ACTION_NONE, there ? SESSION_IDLE_S : 0);
 	do {
 		action = session_wait(r);
+		/*
+		 * Looking at a disk without a sound table is an event of that disk: it must not go
+		 * round.
+		 */
+		if (!app->open && r->begins >= BEGINS_MAX)
+			r->app->devices_changed = false;
 		if (r->app->devices_changed) {
 			r->menu = false;
 			r->failure_shown = false;
@@ -211,6 +219,10 @@ static void begin(struct recover *r)
 	app_log(app, line);
 	state_flush_log(&app->state, &fault);
 	app_show_device(app);
+	if (app->disk.gpt.damaged) {
+		app_log(app, string(STRING_TABLE_DAMAGED));
+		screen_note(&app->screen, string(STRING_TABLE_DAMAGED));
+	}
 	/* The script's word when recovery was asked for is in the flags. */
 	if (!strcmp(r->reason, "request") || !*r->reason) {
 		struct flags flags;
@@ -231,8 +243,9 @@ int recover_run(struct app *app)
 	while (!system_interrupted()) {
 		if (!app->open) {
 			idle(r);
-			if (!app->open && r->app->devices_changed)
+			if (r->app->devices_changed && r->begins++ < BEGINS_MAX)
 				begin(r);
+			r->app->devices_changed = false;
 			continue;
 		}
 		if (r->menu || !look(r))

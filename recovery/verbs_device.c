@@ -56,6 +56,8 @@ static void status_text(struct app *app, struct out *out)
 	}
 	report_request(app, out);
 	report_slots(out, &app->screen);
+	if (app->disk.gpt.damaged)
+		report_row(out, "Disk", string(STRING_TABLE_DAMAGED));
 	if (app->state.blank)
 		report_row(out, "State",
 			   "nothing valid in the state partition: no history, no rollback floor");
@@ -246,6 +248,7 @@ int verb_confirm(struct app *app, const struct verb_options *o)
 	static struct result result;
 	struct fault fault;
 	const char *folder;
+	bool first;
 	enum detail detail;
 
 	app_start(app, &o->app, false);
@@ -264,11 +267,15 @@ int verb_confirm(struct app *app, const struct verb_options *o)
 		app_end(app);
 		return verb_fail(&fault, "this device");
 	}
-	if (app_settle(app, "", &result))
-		report_row(&out.out, "Before",
-			   "a new system was tried and given up: see `lifeboat status`");
+	if (app_settle(app, "", &result)) {
+		char line[WORDS_SIZE];
+		struct text t = TEXT_IN(line);
+		words_fault(&t, &result.fault, "");
+		report_row(&out.out, "Before", line);
+	}
 	folder = o->argument ? o->argument : app->board.health_checks;
-	if (!*folder || access(folder, F_OK))
+	first = !app->state.record.slot[app->device.running].confirmed;
+	if (first && (!*folder || access(folder, F_OK)))
 		app_log(app, "confirm: no folder of health checks");
 	if (*folder && health_run(folder, app->board.health_timeout_s, &app->watch, &fault)) {
 		if (fault.detail != DETAIL_INTERRUPTED)
@@ -279,7 +286,8 @@ int verb_confirm(struct app *app, const struct verb_options *o)
 	detail = install_confirm(&app->device, &result);
 	if (!detail)
 		fault_set(&result.fault, DETAIL_OK, "");
-	app_log_result(app, &result);
+	if (first || detail) /* a confirm that changes nothing is no news, and wears no flash */
+		app_log_result(app, &result);
 	app_show_device(app);
 	screen_result(&app->screen, &result);
 	if (!detail)

@@ -122,6 +122,7 @@ enum detail gpt_load(struct gpt *gpt, struct dev *disk, uint8_t *scratch, struct
 	if (!primary)
 		return DETAIL_OK;
 	backup = load_copy(gpt, disk, disk->size / disk->sector_size - 1, scratch);
+	gpt->damaged = !backup;
 	if (!backup)
 		return DETAIL_OK;
 	gpt->count = 0;

@@ -26,6 +26,7 @@ struct gpt {
 				  protective MBR */
 	uint64_t first_usable; /* bytes */
 	uint64_t end_usable;   /* bytes: from it on lies the backup */
+	bool damaged;	       /* the primary table; what was read is its backup */
 	size_t count;
 	struct gpt_partition at[GPT_PARTITIONS_MAX];
 };

@@ -41,6 +41,8 @@
 	X(SLOT_NOT_BOOTABLE, ", not bootable")                                                     \
 	X(FLAGS_DAMAGED, "The boot flags are damaged in both copies, so no system is started. "    \
 			 "An install writes them anew.")                                           \
+	X(TABLE_DAMAGED, "The primary partition table is damaged; its backup is used. Write it "   \
+			 "anew (sgdisk --load-backup, or `sfdisk` from the running system).")      \
 	X(WORKING, "Another lifeboat process is working on this device.")                          \
 	X(PENDING_RUNNING, "The install of version %1 was interrupted. Give the same command "     \
 			   "again: it goes on where it stopped. (%2)")                             \
@@ -178,6 +180,8 @@
 	X(ERRNO_EPERM, "not permitted")                                                            \
 	X(ERRNO_ENOENT, "no such file")                                                            \
 	X(ERRNO_EIO, "input/output error")                                                         \
+	X(ERRNO_ENAMETOOLONG, "the name is too long")                                             \
+	X(ERRNO_ELOOP, "too many links")                                                           \
 	X(ERRNO_EISDIR, "is a folder")                                                             \
 	X(ERRNO_ESPIPE, "not a file or block device")                                              \
 	X(ERRNO_ENXIO, "no such device")                                                           \
