@@ -242,6 +242,27 @@ static int reject(struct app *app, const struct verb_options *o, const struct fa
 	return status;
 }
 
+static enum detail open_to_confirm(struct app *app, const struct verb_options *o,
+				   struct fault *fault)
+{
+	enum detail detail;
+
+	/* In recovery no system runs, and `lifeboat recover` holds the lock: nothing to wait for.
+	 */
+	if (app->recovery)
+		return fault_set(fault, DETAIL_SLOT_NOT_RUNNING, "the kernel command line");
+	/* A folder that somebody names must be there: a slip of the pen is no clean bill of health.
+	 */
+	if (o->argument && access(o->argument, R_OK | X_OK))
+		return fault_errno(fault, DETAIL_SOURCE_NOT_FOUND, o->argument, errno);
+	/* An update agent may have been quicker; a start that is not confirmed costs a try. */
+	app->lock_wait_ms = o->app.disk ? 0 : CONFIRM_WAIT_MS;
+	detail = app_open(app, true, fault);
+	if (!detail && app->device.running < 0)
+		detail = fault_set(fault, DETAIL_SLOT_NOT_RUNNING, "the kernel command line");
+	return detail;
+}
+
 int verb_confirm(struct app *app, const struct verb_options *o)
 {
 	static struct out_fd out;
@@ -253,17 +274,7 @@ int verb_confirm(struct app *app, const struct verb_options *o)
 
 	app_start(app, &o->app, false);
 	out_fd_open(&out, STDOUT_FILENO, false);
-	/* An update agent may have been quicker; a start that is not confirmed costs a try. */
-	app->lock_wait_ms = o->app.disk ? 0 : CONFIRM_WAIT_MS;
-	/* A folder that somebody names must be there: a slip of the pen is no clean bill of health.
-	 */
-	if (o->argument && access(o->argument, R_OK | X_OK))
-		detail = fault_errno(&fault, DETAIL_SOURCE_NOT_FOUND, o->argument, errno);
-	else
-		detail = app_open(app, true, &fault);
-	if (!detail && (detail = app_check_mode(app, &fault)))
-		fault.detail = detail;
-	if (detail) {
+	if (open_to_confirm(app, o, &fault)) {
 		app_end(app);
 		return verb_fail(&fault, "this device");
 	}
