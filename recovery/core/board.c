@@ -66,8 +66,7 @@ static enum detail known_only(const struct reader *r, const char *const *names, 
 	const char *name;
 	int p, len;
 
-	fdt_for_each_property_offset(p, r->fdt, r->node)
-	{
+	fdt_for_each_property_offset (p, r->fdt, r->node) {
 		size_t i = 0;
 		if (!fdt_getprop_by_offset(r->fdt, p, &name, &len))
 			return invalid(r, "(property)");
@@ -83,8 +82,7 @@ static enum detail known_nodes(const struct reader *r)
 {
 	int node;
 
-	fdt_for_each_subnode(node, r->fdt, r->node)
-	{
+	fdt_for_each_subnode (node, r->fdt, r->node) {
 		const char *name = fdt_get_name(r->fdt, node, NULL);
 		if (!name ||
 		    (strcmp(name, "slots") && strcmp(name, "flag-store") && strncmp(name, "x-", 2)))
@@ -128,8 +126,7 @@ static enum detail load_slot(struct board *board, const struct reader *r, const 
 	if (!*name || strlen(name) >= sizeof(slot->name))
 		return invalid(r, name);
 	text_copy(slot->name, sizeof(slot->name), name);
-	fdt_for_each_property_offset(p, r->fdt, r->node)
-	{
+	fdt_for_each_property_offset (p, r->fdt, r->node) {
 		struct board_part *part = &slot->parts[slot->part_count];
 		label = fdt_getprop_by_offset(r->fdt, p, &role, &len);
 		if (!label)
@@ -162,8 +159,7 @@ static enum detail load_slots(struct board *board, const struct reader *root)
 
 	if (slots < 0)
 		return invalid(root, "slots");
-	fdt_for_each_subnode(r.node, root->fdt, slots)
-	{
+	fdt_for_each_subnode (r.node, root->fdt, slots) {
 		const char *name = fdt_get_name(root->fdt, r.node, NULL);
 		if (!name || board->slot_count == BOARD_SLOTS_MAX || board_slot(board, name) >= 0)
 			return invalid(root, "slots");

@@ -50,8 +50,7 @@ static enum detail check_properties(const struct reader *r, const struct known *
 	int p, len;
 	const char *name;
 
-	fdt_for_each_property_offset(p, r->fdt, r->node)
-	{
+	fdt_for_each_property_offset (p, r->fdt, r->node) {
 		size_t i = 0;
 		if (!fdt_getprop_by_offset(r->fdt, p, &name, &len))
 			return fail(r, DETAIL_MANIFEST_MALFORMED, "");
@@ -303,8 +302,7 @@ static enum detail load_images(struct manifest *m, const struct reader *root, in
 
 	if (detail)
 		return detail;
-	fdt_for_each_subnode(node, root->fdt, images)
-	{
+	fdt_for_each_subnode (node, root->fdt, images) {
 		const char *found = fdt_get_name(root->fdt, node, NULL);
 		image_name(m->image_count, name, sizeof(name));
 		if (!found)
@@ -347,8 +345,7 @@ enum detail manifest_load(struct manifest *manifest, const uint8_t *fdt, size_t 
 		return fault_set(fault, DETAIL_MANIFEST_MALFORMED, "package");
 	if ((detail = load_root(manifest, &root)))
 		return detail;
-	fdt_for_each_subnode(node, fdt, 0)
-	{
+	fdt_for_each_subnode (node, fdt, 0) {
 		const char *name = fdt_get_name(fdt, node, NULL);
 		if (!name)
 			return fail(&root, DETAIL_MANIFEST_MALFORMED, "");

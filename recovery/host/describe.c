@@ -286,8 +286,7 @@ static enum status read_image(const struct reader *reader, int node)
 		return reader->problem->status;
 
 	int property;
-	fdt_for_each_property_offset(property, reader->fdt, node)
-	{
+	fdt_for_each_property_offset (property, reader->fdt, node) {
 		const char *name;
 		int len;
 		const void *bytes = fdt_getprop_by_offset(reader->fdt, property, &name, &len);
@@ -303,8 +302,7 @@ static enum status read_nodes(const struct reader *reader)
 {
 	int node, image;
 
-	fdt_for_each_subnode(node, reader->fdt, 0)
-	{
+	fdt_for_each_subnode (node, reader->fdt, 0) {
 		const char *name = fdt_get_name(reader->fdt, node, NULL);
 		if (strcmp(name, "images") != 0)
 			return wrong(reader, "", name,
@@ -312,8 +310,7 @@ static enum status read_nodes(const struct reader *reader)
 		if (fdt_first_property_offset(reader->fdt, node) >= 0)
 			return wrong(reader, "", name,
 				     "has a property. It has a node for each image only.");
-		fdt_for_each_subnode(image, reader->fdt, node)
-		{
+		fdt_for_each_subnode (image, reader->fdt, node) {
 			if (read_image(reader, image) != STATUS_OK)
 				return reader->problem->status;
 		}
@@ -330,8 +327,7 @@ enum status describe_load(struct description *description, const char *path,
 
 	struct reader reader = {description, path, fdt, problem};
 	int property;
-	fdt_for_each_property_offset(property, fdt, 0)
-	{
+	fdt_for_each_property_offset (property, fdt, 0) {
 		const char *name;
 		int len;
 		const void *bytes = fdt_getprop_by_offset(fdt, property, &name, &len);

@@ -57,8 +57,7 @@ bool inspect_extra(const struct inspected *inspected, int image, size_t n, const
 
 	if (image >= 0)
 		snprintf(path, sizeof(path), "/images/image@%d", image);
-	fdt_for_each_property_offset(property, fdt, fdt_path_offset(fdt, path))
-	{
+	fdt_for_each_property_offset (property, fdt, fdt_path_offset(fdt, path)) {
 		const void *found = fdt_getprop_by_offset(fdt, property, name, &found_len);
 		if (!found || strncmp(*name, "x-", 2) != 0 || n--)
 			continue;

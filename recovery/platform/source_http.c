@@ -132,7 +132,8 @@ static enum detail read_head(struct source_http *http, struct http_head *head, s
 	for (;;) {
 		const char *at = http->buffer + http->used;
 
-		/* Whoever does not begin like this speaks something else, and will next time too. */
+		/* Whoever does not begin like this speaks something else, and will next time too.
+		 */
 		len = http->have - http->used < 5 ? http->have - http->used : 5;
 		if (memcmp(at, "HTTP/", len))
 			return failed(http, DETAIL_HTTP_MALFORMED, "this is not HTTP", 0, fault);

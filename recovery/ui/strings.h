@@ -180,7 +180,7 @@
 	X(ERRNO_EPERM, "not permitted")                                                            \
 	X(ERRNO_ENOENT, "no such file")                                                            \
 	X(ERRNO_EIO, "input/output error")                                                         \
-	X(ERRNO_ENAMETOOLONG, "the name is too long")                                             \
+	X(ERRNO_ENAMETOOLONG, "the name is too long")                                              \
 	X(ERRNO_ELOOP, "too many links")                                                           \
 	X(ERRNO_EISDIR, "is a folder")                                                             \
 	X(ERRNO_ESPIPE, "not a file or block device")                                              \

@@ -432,9 +432,7 @@ static const struct source_ops memsource_ops = {memsource_read, memsource_seek, 
 void memsource_init(struct memsource *source, const uint8_t *bytes, size_t len)
 {
 	*source = (struct memsource){
-		.source = {.ops = &memsource_ops,
-			   .size = len,
-			   .name = "stick:/update.boat"},
+		.source = {.ops = &memsource_ops, .size = len, .name = "stick:/update.boat"},
 		.bytes = bytes,
 		.len = len,
 		.max_read = SIZE_MAX,

@@ -1160,8 +1160,9 @@ static void images_of_every_end(void **state)
 }
 
 /*
- * From a network the size may be unknown. With two slots nothing is downloaded twice unless somebody
- * asks for it; the only slot of a board is never given up for a package that was not proved.
+ * From a network the size may be unknown. With two slots nothing is downloaded twice unless
+ * somebody asks for it; the only slot of a board is never given up for a package that was not
+ * proved.
  */
 static void from_a_network(void **state)
 {
