@@ -459,7 +459,9 @@ $(UNIT_PROGRAMS): build/test/%: build/test/obj/tests/unit/%.o $(call objects,tes
 	$(Q)$(CC) $(SANITIZERS) -o $@ $(filter %.o,$^) -Wl,--start-group build/test/libdevice.a $(NATIVE_LIBS) -Wl,--end-group -lcmocka
 
 unit: $(UNIT_PROGRAMS)
-	@for t in $(UNIT_PROGRAMS); do $$t || exit 1; done
+	@mkdir -p build/log; for t in $(UNIT_PROGRAMS); do log=build/log/$${t##*/}.log; \
+		if $$t >$$log 2>&1; then printf '  %-9s %-18s %s\n' TEST $${t##*/} "$$(grep -a 'PASSED' $$log | tail -n 1)"; \
+		else tail -n 40 $$log; echo "$$t failed (all of it: $$log)" >&2; exit 1; fi; done
 
 # The board's processor is emulated on this machine's, so two boards run at a time at most.
 test-system: all
