@@ -236,6 +236,29 @@ bool app_is_busy(const struct app *app)
 	return false;
 }
 
+/*
+ * --disk is for a disk that does not run. Given this device's own, nothing would count as running,
+ * and the slot that does could be the target.
+ */
+static bool is_own_disk(const struct app *app)
+{
+	static struct disk own;
+	struct disk_options options = {.path = NULL};
+	struct fault ignored;
+	char word[16];
+	bool same;
+
+	/* On a machine that the boot script did not start, a card in its reader is just a card. */
+	if (!system_cmdline(NULL, "lifeboat.slot", word, sizeof(word)) &&
+	    !system_cmdline(NULL, "lifeboat.mode", word, sizeof(word)))
+		return false;
+	if (!*app->disk.name || disk_find(&own, &app->board, &options, &ignored))
+		return false;
+	same = !strcmp(own.name, app->disk.name);
+	disk_close(&own);
+	return same;
+}
+
 static enum detail open_disk(struct app *app, bool for_writing, struct fault *fault)
 {
 	struct disk_options options = {
@@ -257,6 +280,11 @@ static enum detail open_disk(struct app *app, bool for_writing, struct fault *fa
 				 "looking at this device's storage without being root");
 	if (detail)
 		return detail;
+	if (app->options.disk && is_own_disk(app)) {
+		disk_close(&app->disk);
+		return fault_set(fault, DETAIL_USAGE,
+				 "--disk with this device's own disk: leave it out; that");
+	}
 	detail = plan_check_board(&app->board, &app->disk.gpt, app->disk.storage.disk->size, fault);
 	if (!detail)
 		detail = app->disk.storage.ops->open(&app->disk.storage, app->board.state_label,
