@@ -49,9 +49,9 @@ def pytest_runtest_makereport(item, call):
     report = outcome.get_result()
     if report.failed:
         item.failed = True
-        rig = getattr(item, "rig", None)
-        if rig:
-            report.sections.append(("end of the console (%s)" % rig.log, rig.tail()))
+        used = getattr(item, "rig", None)
+        if used:
+            report.sections.append(("end of the console (%s)" % used.log, used.tail()))
 
 
 def pytest_collection_modifyitems(items):

@@ -3,7 +3,7 @@ import itertools
 
 import pytest
 
-from rig import (confirmed, flip_byte, in_recovery, partitions, read_env, restart, words, write_env)
+from rig import confirmed, flip_byte, in_recovery, install, partitions, read_env, words, write_env
 
 
 def choice(env):
@@ -74,6 +74,8 @@ def test_damaged_boot_image_is_not_started_and_the_next_choice_is_taken(rig):
     b.cut_power()
     env = read_env(disk)
     assert env["BOOT_%s_LEFT" % first] == "0" and env["BOOT_%s_LEFT" % second] == "3"
+    result = rig.status(disk)["results"][0]
+    assert (result["status"], result["detail_name"], result["slot"]) == (40, "FELL_BACK", first), result
 
 
 def test_no_boot_image_is_valid(rig):
@@ -99,6 +101,22 @@ def test_boot_image_of_another_kind_is_not_started(rig):
     b = rig.board(disk, net=False)
     b.expect("Lifeboat: the boot image of %s is not valid" % slot, 30)
     in_recovery(b)
+
+
+def test_erased_state_is_noticed_and_does_not_stop_anything(rig):
+    """What it knew is lost, the rollback floor too: that is said once."""
+    disk = rig.disk(kind="both", recovery=True)
+    start, size = partitions(disk)["state"]
+    with open(disk, "r+b") as f:
+        f.seek(start)
+        f.write(bytes(size))
+    b = rig.board(disk, usb=rig.stick({"update.boat": rig.parts.small(4)}), net=False)
+    install(b)
+    b.send("r")
+    slot = confirmed(b, 4)
+    b.cut_power()
+    lost = [r for r in rig.assert_runs(disk, 4, slot)["results"] if r["detail_name"] == "STATE_LOST"]
+    assert len(lost) == 1
 
 
 def test_damaged_recovery_does_not_keep_a_good_system_from_starting(rig):

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from rig import asked, confirmed, installed, partitions, flip_byte, read_env, restart, since, words
+from rig import asked, confirmed, installed, partitions, flip_byte, read_env, restart, words
 from web import Server
 
 
@@ -106,7 +106,7 @@ def test_power_is_lost_during_a_download_and_it_goes_on(rig):
     ("missing", 10, "HTTP_STATUS", "(status 404): was answered by the server with an error."),
     ("redirects", 10, "HTTP_REDIRECTS", "is redirected without end."),
     ("short", 20, "SIZE_MISMATCH", "has another size than its header says."),
-])
+], ids=["404", "redirects without end", "length that is not true"])
 def test_bad_server_has_a_clear_end(rig, behaviour, status, detail, sentence):
     disk = rig.disk(recovery=True)
     result = r"^Result +\w+\s+\(%d\),\s+code\s+\d+\s+%s" % (status, detail)

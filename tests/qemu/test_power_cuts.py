@@ -117,7 +117,7 @@ def test_recovery_with_two_slots(rig, recorded, when):
 @pytest.mark.parametrize("when", ["inside the mark", "in the middle of the slot", "before the flip", "inside the flip",
                                   "behind the flip", "inside the boot loader's store"])
 def test_running_system_with_two_slots(rig, recorded, when):
-    """The system that installed starts again, until the flags say otherwise; nothing is left over that is in the way."""
+    """The system that installed starts again, until the flags say otherwise; nothing that is left is in the way."""
     disk = recorded("ab-running").disk_after(rig.new("cut.img"), *moment(recorded("ab-running"), when))
     b = rig.board(disk, usb=stick_with_update(rig))
     if MOMENTS[when] == "recovery":

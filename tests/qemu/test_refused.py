@@ -42,7 +42,7 @@ def refused(rig, kind):
     ("other product", "WRONG_PRODUCT", "is for another product"),
     ("changed manifest", "SIGNATURE_WRONG", "has a signature that does not hold"),
     ("cut short", "SIZE_MISMATCH", "has another size than its header says"),
-])
+], ids=["unsigned", "key of a stranger", "other product", "changed manifest", "cut short"])
 def test_refused_from_a_stick(rig, kind, detail, sentence):
     disk = rig.disk(recovery=True)
     before = {part: read_partition(disk, part) for part in ("boot_a", "system_a", "boot_b", "system_b")}

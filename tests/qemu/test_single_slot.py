@@ -18,7 +18,7 @@ MOMENTS = [
     ("writing, late", r"(5[5-9]|[67]\d) %  writing system", 0, 1000000, 0),
     ("reading back, early", r"Reading slot A back", 0.1, 0, 6000000),
     ("reading back, late", r"9\d %  reading back system", 0, 0, 6000000),
-    ("at the commit", r"Switching the boot flags", 0.4, 20000, 0),
+    ("at the commit", r"Switching the boot flags", 0.1, 8000, 0),
 ]
 
 
