@@ -11,9 +11,12 @@ import time
 
 
 class Server:
-    """Serves one file under every path. behaviour: "good", "missing" (404), "short" (announces more than there is),
-    "no-range" (ignores Range) or "redirects" (to itself, without end). speed: bytes/s of each answer. (A server that sends as fast as it can counts
-    megabytes that wait in buffers on this machine and never reach the board.)"""
+    """Serves one file under every path.
+
+    behaviour: "good", "missing" (404), "short" (announces more than there is), "no-range" (ignores Range) or
+    "redirects" (to itself, without end). speed: bytes/s of each answer. (A server that sends as fast as it can counts
+    megabytes that wait in buffers on this machine and never reach the board.)
+    """
 
     def __init__(self, path=None, behaviour="good", speed=6 << 20):
         self.path, self.behaviour, self.speed = path, behaviour, speed
