@@ -65,9 +65,10 @@ def test_stick_with_gpt_and_package_in_folder(rig):
     assert status["results"][1]["origin"].endswith("Some Name.BOAT")
 
 
-def test_of_two_packages_the_highest_release_wins(rig):
+def test_of_several_packages_the_highest_release_wins(rig):
     stick = rig.stick({"a.boat": rig.parts.small(4), "lifeboat/b.boat": rig.parts.small(5),
-                       "c.boat": rig.parts.package(2)})
+                       "c.boat": rig.parts.package(2), "deep/in/folders.boat": rig.parts.small(7),
+                       "._hidden.boat": rig.parts.small(6)})
     disk = rig.disk(recovery=True)
     b = rig.board(disk, usb=stick)
     asked(b)
