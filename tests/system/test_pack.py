@@ -1093,11 +1093,17 @@ def test_read_only_place(tmp_path, image):
     assert done.returncode == (30 if "Read-only" in done.stderr else 3)
 
 
+def as_from_a_terminal():
+    """Who runs the tests in the background may ignore some signals; a program inherits that."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start_long_build(folder):
     (folder / "long").write_bytes(mixture(24 << 20, 9))
     child = subprocess.Popen([packing.PACK, "build", "-o", "p.boat", "--product", "p", "--version", "1", "--release", "1",
                               "--level", "22", "--chunk-size", "1M", "--image", "x=long"], cwd=folder,
-                             stdout=subprocess.DEVNULL)
+                             stdout=subprocess.DEVNULL, preexec_fn=as_from_a_terminal)
     deadline = time.monotonic() + 20
     while not any(name.startswith(".p.boat.") for name in names(folder)):
         assert child.poll() is None and time.monotonic() < deadline
