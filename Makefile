@@ -6,6 +6,8 @@
 DEVELOPMENT ?= 1
 LIFEBOAT_CACHE ?= $(HOME)/.cache/lifeboat
 export LIFEBOAT_CACHE
+# Tools of file systems and partition tables are not on the path of everybody who is not root.
+export PATH := $(PATH):/usr/sbin:/sbin
 
 PYTHON = /usr/bin/python3
 
