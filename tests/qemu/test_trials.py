@@ -61,7 +61,7 @@ def test_package_whose_trial_failed_is_not_installed_again_by_itself(rig):
     in_recovery(b)
     asked(b)
     assert not b.expect(r"By itself in \d+ s: (.*)\.", 10).group(1).startswith("install")
-    time.sleep(8)
+    time.sleep(2)
     assert not since(b, "Writing slot"), "it would go round for ever"
     b.send("m")
     b.expect(words("What shall be done?"), 10)
@@ -77,8 +77,8 @@ def test_both_slots_defective_lead_to_recovery_with_the_reason(rig):
     disk = rig.disk()
     good, target = slots_of(disk)
     rig.host("install", rig.parts.package("panics"), disk=disk, running=good)
-    # The system that was good does not start any more either; it has one try left.
-    write_env(disk, **{"BOOT_%s_LEFT" % good: "1"})
+    # The system that was good does not start any more either. One try each is left.
+    write_env(disk, **{"BOOT_%s_LEFT" % slot: "1" for slot in "AB"})
     with open(rig.parts.image("no-init", "system"), "rb") as f:
         write_partition(disk, "system_" + good.lower(), f.read())
     b = rig.board(disk, net=False)
@@ -86,7 +86,7 @@ def test_both_slots_defective_lead_to_recovery_with_the_reason(rig):
     b.expect(words("What shall be done?"), 30)
     assert b.seen(r"Why +" + words("No slot may be started: each one is empty, or its tries are used up."))
     assert b.seen(r"Last trial"), "the failed trial is not on the screen"
-    assert b.output.count("Lifeboat: starting " + target) == 3
+    assert b.output.count("Lifeboat: starting " + target) == 1
     assert b.output.count("Lifeboat: starting " + good) == 1
     # The way out: a stick.
     b.plug_usb(rig.stick({"update.boat": rig.parts.small(4)}))
