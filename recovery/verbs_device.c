@@ -301,6 +301,9 @@ int verb_confirm(struct app *app, const struct verb_options *o)
 		app_log_result(app, &result);
 	app_show_device(app);
 	screen_result(&app->screen, &result);
+	/* Who reads that it is confirmed may start the next command at once: the lock goes first.
+	 */
+	app_close(app);
 	if (!detail)
 		report_result(&out.out, &app->screen);
 	out_fd_close(&out);

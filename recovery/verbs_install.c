@@ -30,6 +30,8 @@ int verb_fail(const struct fault *fault, const char *other)
 	return (int)detail_status(fault->detail);
 }
 
+#define LOCK_WAIT_MS 5000 /* a confirm that is about to end is worth waiting for */
+
 static enum detail wanted_slot(const struct app *app, const char *name, int *wanted,
 			       struct fault *fault)
 {
@@ -89,6 +91,7 @@ int verb_install(struct app *app, const struct verb_options *o)
 	int status;
 
 	app_start(app, &o->app, true);
+	app->lock_wait_ms = o->app.disk ? 0 : LOCK_WAIT_MS;
 	if (app_open(app, true, &fault)) {
 		app_end(app);
 		return verb_fail(&fault, o->argument);

@@ -418,6 +418,8 @@ class World:
 
     def verb(self, verb, *words, running="A", expect=None, **options):
         line = self.command(verb, *words, running=running)
+        if "user" in options:  # somebody else may not be let into the folder of the checkout
+            line[0] = str(shutil.copy(LIFEBOAT, self.folder / "lifeboat"))
         options = {"timeout": 60, "stdin": subprocess.DEVNULL} | options
         done = Done(subprocess.run(line, capture_output=True, encoding="utf-8", errors="replace",
                                    start_new_session=True, **options), [verb, *words])
