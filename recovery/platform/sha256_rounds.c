@@ -1,10 +1,10 @@
 /*
  * SHA-256 by the processor's own instructions, where it has them (FIPS 180-4, section 6.2.2).
  *
- * Everything that an install does is hashed several times, and with BearSSL's portable code that
- * was nine tenths of the time on fast media (`make bench`). This function takes the place of
- * BearSSL's br_sha2small_round(), the one step below all of its SHA-224 and SHA-256; the recipe of
- * the library renames the portable one, which serves processors without such instructions.
+ * An install hashes each byte several times: measured on one x86-64 machine, 1.5 GiB/s with the
+ * instructions and 0.33 GiB/s with BearSSL's portable code. This function takes the place of its
+ * br_sha2small_round(), the one step below all of its SHA-224 and SHA-256; the recipe of the library
+ * renames the portable one, which serves processors without such instructions.
  */
 #include <stddef.h>
 #include <stdint.h>
