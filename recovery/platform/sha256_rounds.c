@@ -3,8 +3,8 @@
  *
  * An install hashes each byte several times: measured on one x86-64 machine, 1.5 GiB/s with the
  * instructions and 0.33 GiB/s with BearSSL's portable code. This function takes the place of its
- * br_sha2small_round(), the one step below all of its SHA-224 and SHA-256; the recipe of the library
- * renames the portable one, which serves processors without such instructions.
+ * br_sha2small_round(), the one step below all of its SHA-224 and SHA-256; the recipe of the
+ * library renames the portable one, which serves processors without such instructions.
  */
 #include <stddef.h>
 #include <stdint.h>
