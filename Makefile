@@ -42,6 +42,7 @@ PLATFORM_SRCS = \
 	recovery/platform/format.c \
 	recovery/platform/health.c \
 	recovery/platform/hotplug.c \
+	recovery/platform/http_ask.c \
 	recovery/platform/http_parse.c \
 	recovery/platform/media.c \
 	recovery/platform/media_scan.c \
