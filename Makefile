@@ -146,7 +146,7 @@ UNIT_HELPER_SRCS = \
 
 # --- Goals -----------------------------------------------------------------------------------------------------------
 
-.PHONY: all setup native-libs host aarch64 board unit test test-system demo size bench format format-check clean FORCE
+.PHONY: all setup native-libs host aarch64 board unit test test-system coverage demo size bench format format-check clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -467,6 +467,29 @@ unit: $(UNIT_PROGRAMS)
 		else tail -n 40 $$log; echo "$$t failed (all of it: $$log)" >&2; exit 1; fi; done
 
 # The board's processor is emulated on this machine's, so two boards run at a time at most.
+# What of core the unit tests run: in a build of its own, since a sanitizer's checks would count as branches.
+COVERAGE_PROGRAMS = $(patsubst %,build/coverage/%,$(UNIT_TESTS))
+build/coverage/obj/%.o: %.c build/coverage/flags | build/native/done
+	$(call say,CC,$< (counting))
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O0 -g $(if $(filter recovery/core/%,$<),--coverage) $(COMMON_FLAGS) $(call layer-flags,$<) \
+		-isystem build/native/include -Itests/unit -c $< -o $@
+build/coverage/flags: FORCE
+	$(call changed,$(COMMON_FLAGS) $(CORE_WARNINGS))
+build/coverage/libdevice.a: $(call objects,coverage,$(DEVICE_SRCS)) Makefile
+	@rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+$(COVERAGE_PROGRAMS): build/coverage/%: build/coverage/obj/tests/unit/%.o \
+		$(call objects,coverage,$(UNIT_HELPER_SRCS)) build/coverage/libdevice.a build/native/done
+	$(Q)$(CC) --coverage -o $@ $(filter %.o,$^) -Wl,--start-group build/coverage/libdevice.a $(NATIVE_LIBS) \
+		-Wl,--end-group -lcmocka
+
+# Four at a time: most of the time of the slow ones is waiting.
+coverage: $(COVERAGE_PROGRAMS)
+	@mkdir -p build/log; find build/coverage/obj -name '*.gcda' -delete
+	$(call logged,coverage-tests,printf '%s\n' $(COVERAGE_PROGRAMS) | xargs -P 4 -I PROGRAM sh -c \
+		'PROGRAM 2>&1 || { echo "PROGRAM failed"; exit 255; }')
+	$(Q)$(PYTHON) tests/coverage/coverage.py build/coverage/obj build/log/coverage.log 95 90
+
 test-system: all
 	$(Q)$(PYTHON) -m pytest -n 2 tests/system tests/qemu $(PYTEST_FLAGS)
 
@@ -503,4 +526,4 @@ format-check: | $(SETUP)
 clean:
 	$(Q)rm -rf build
 
--include $(shell find build/host build/test build/aarch64 -name '*.d' 2>/dev/null)
+-include $(shell find build/host build/test build/coverage build/aarch64 -name '*.d' 2>/dev/null)
