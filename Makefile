@@ -113,6 +113,7 @@ UNIT_TESTS = \
 	test_bytes \
 	test_detail \
 	test_disk \
+	test_fallback \
 	test_flags \
 	test_format \
 	test_front \

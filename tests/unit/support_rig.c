@@ -181,6 +181,27 @@ enum detail rig_install(const struct pkg *pkg)
 	return rig_install_with(pkg, &rig_any_slot);
 }
 
+/* --- The boot script's part --- */
+
+void rig_env_put(const char *order, const char *a_left, const char *a_good, const char *b_left,
+		 const char *b_good, const char *recovery)
+{
+	char vars[512];
+	size_t len = 0;
+	const char *const pairs[][2] = {{"fdtfile", "board.dtb"},   {"BOOT_ORDER", order},
+					{"BOOT_A_LEFT", a_left},    {"BOOT_A_GOOD", a_good},
+					{"BOOT_B_LEFT", b_left},    {"BOOT_B_GOOD", b_good},
+					{"BOOT_RECOVERY", recovery}};
+	for (size_t i = 0; i < COUNT(pairs); i++)
+		len += (size_t)snprintf(vars + len, sizeof(vars) - len, "%s=%s", pairs[i][0],
+					pairs[i][1]) +
+		       1;
+	env_make(rig.disk->durable + ENV_A, ENV_SIZE, 100, vars, len);
+	env_make(rig.disk->durable + ENV_B, ENV_SIZE, 99, vars, len);
+	memcpy(rig.disk->now + ENV_A, rig.disk->durable + ENV_A, ENV_SIZE);
+	memcpy(rig.disk->now + ENV_B, rig.disk->durable + ENV_B, ENV_SIZE);
+}
+
 /* --- What a disk says, read independently of core --- */
 
 const uint8_t *rig_env_of(const uint8_t *disk)

@@ -56,6 +56,10 @@ void rig_new(size_t slots);
 void rig_restore(int running);
 enum detail rig_install_with(const struct pkg *pkg, const struct install_options *options);
 enum detail rig_install(const struct pkg *pkg);
+/* The boot flags, both copies saying the same, as after U-Boot's own saves; on the medium at once.
+ */
+void rig_env_put(const char *order, const char *a_left, const char *a_good, const char *b_left,
+		 const char *b_good, const char *recovery);
 const uint8_t *rig_env_of(const uint8_t *disk);
 char rig_choice_of(const uint8_t *disk);
 bool rig_slot_holds(const uint8_t *disk, int slot, const struct pkg *pkg);

@@ -4,35 +4,13 @@
  */
 #include "support_rig.h"
 
-/* --- The boot script's part --- */
-
-/* Both copies say the same, as after U-Boot's own saves. */
-static void env_put(const char *order, const char *a_left, const char *a_good, const char *b_left,
-		    const char *b_good, const char *recovery)
-{
-	char vars[512];
-	size_t len = 0;
-	const char *const pairs[][2] = {{"fdtfile", "board.dtb"},   {"BOOT_ORDER", order},
-					{"BOOT_A_LEFT", a_left},    {"BOOT_A_GOOD", a_good},
-					{"BOOT_B_LEFT", b_left},    {"BOOT_B_GOOD", b_good},
-					{"BOOT_RECOVERY", recovery}};
-	for (size_t i = 0; i < COUNT(pairs); i++)
-		len += (size_t)snprintf(vars + len, sizeof(vars) - len, "%s=%s", pairs[i][0],
-					pairs[i][1]) +
-		       1;
-	env_make(rig.disk->durable + ENV_A, ENV_SIZE, 100, vars, len);
-	env_make(rig.disk->durable + ENV_B, ENV_SIZE, 99, vars, len);
-	memcpy(rig.disk->now + ENV_A, rig.disk->durable + ENV_A, ENV_SIZE);
-	memcpy(rig.disk->now + ENV_B, rig.disk->durable + ENV_B, ENV_SIZE);
-}
-
 /* Release 10 was installed into B, and the boot script took a try away before it started B. */
 static void on_trial(void)
 {
 	rig_new(2);
 	rig_restore(0);
 	assert_detail(rig_install(rig.package), DETAIL_OK);
-	env_put("B A", "3", "1", "2", "0", "0");
+	rig_env_put("B A", "3", "1", "2", "0", "0");
 	memdisk_power_cut(rig.disk, 0);
 	memcpy(rig.pristine, rig.disk->durable, rig.size);
 	rig_restore(1);
@@ -89,7 +67,7 @@ static void trial_is_over(const char *b_left)
 {
 	bool settled;
 	on_trial();
-	env_put("B A", "3", "1", b_left, "0", "0");
+	rig_env_put("B A", "3", "1", b_left, "0", "0");
 	rig_boot(0);
 	at_case("B has %s tries left", b_left);
 	size_t before = count_results();
@@ -146,7 +124,7 @@ static void settle_in_recovery_on_a_single_slot(void **state)
 	rig_new(1);
 	rig_restore(-1);
 	assert_detail(rig_install(rig.package), DETAIL_OK);
-	env_put("A", "0", "0", "0", "0", "0");
+	rig_env_put("A", "0", "0", "0", "0", "0");
 	rig_boot(-1);
 	assert_detail(settle(&settled), DETAIL_OK);
 	check(settled && newest_result(DETAIL_TRIAL_FAILED, RESULT_TRIAL));
@@ -167,7 +145,7 @@ static void settle_cut_at_every_write(void **state)
 		for (uint64_t seed = 0; seed < 6; seed++) {
 			bool settled;
 			rig_restore(0);
-			env_put("B A", "3", "1", "0", "0", "0");
+			rig_env_put("B A", "3", "1", "0", "0", "0");
 			rig.disk->die = die;
 			enum detail d = settle(&settled);
 			bool died = rig.disk->dead;
@@ -258,14 +236,14 @@ static void confirm_gives_the_tries_back(void **state)
 					   "3"}; /* 0: the last try is the one that runs */
 	for (size_t i = 0; i < COUNT(left); i++) {
 		on_trial();
-		env_put("B A", "3", "1", left[i], "0", "0");
+		rig_env_put("B A", "3", "1", left[i], "0", "0");
 		rig_boot(1);
 		at_case("%s left", left[i]);
 		assert_detail(install_confirm(&rig.device, &rig.result), DETAIL_OK);
 		is_confirmed();
 		/* A good system that starts now and then uses up a try each time; so for it as
 		 * well. */
-		env_put("B A", "3", "1", left[i], "1", "0");
+		rig_env_put("B A", "3", "1", left[i], "1", "0");
 		rig_boot(1);
 		assert_detail(install_confirm(&rig.device, &rig.result), DETAIL_OK);
 		is_confirmed();
@@ -489,7 +467,7 @@ static void i8_self_starts_are_bounded(void **state)
 	rig_new(2);
 	rig_restore(-1);
 	for (int n = 0; n < INSTALL_SELF_STARTS + 3; n++) {
-		env_put("A", "0", "1", "0", "0", "0"); /* it did not come up, three times */
+		rig_env_put("A", "0", "1", "0", "0", "0"); /* it did not come up, three times */
 		rig_boot(-1);
 		(void)install_leave_recovery(&rig.device, true, false, &rig.fault);
 		at_case("self start %d", n + 1);
@@ -498,7 +476,7 @@ static void i8_self_starts_are_bounded(void **state)
 	}
 	/* By hand always, and as often as somebody likes. */
 	for (int n = 0; n < 5; n++) {
-		env_put("A", "0", "1", "0", "0", "0");
+		rig_env_put("A", "0", "1", "0", "0", "0");
 		rig_boot(-1);
 		assert_detail(install_leave_recovery(&rig.device, true, true, &rig.fault),
 			      DETAIL_OK);
@@ -508,7 +486,7 @@ static void i8_self_starts_are_bounded(void **state)
 	rig_boot(0);
 	assert_detail(install_confirm(&rig.device, &rig.result), DETAIL_OK);
 	check(rig.state.record.self_starts == 0);
-	env_put("A", "0", "1", "0", "0", "0");
+	rig_env_put("A", "0", "1", "0", "0", "0");
 	rig_boot(-1);
 	(void)install_leave_recovery(&rig.device, true, false, &rig.fault);
 	check(rig_choice_of(rig.disk->durable) == 'A');
@@ -532,7 +510,7 @@ static void i4_leaving_recovery_starts_nothing_partial(void **state)
 		}
 	rig_new(2);
 	rig_restore(-1);
-	env_put("B A", "0", "0", "0", "0", "0"); /* both were given up */
+	rig_env_put("B A", "0", "0", "0", "0", "0"); /* both were given up */
 	rig_boot(-1);
 	(void)install_leave_recovery(&rig.device, true, true, &rig.fault);
 	check(rig_choice_of(rig.disk->durable) == 'R');
