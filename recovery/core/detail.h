@@ -168,8 +168,6 @@ enum status {
 	  "Use a smaller image or a larger partition.")                                            \
 	X(EXTENT_OVERLAP, 3015, "would overwrite something else",                                  \
 	  "Correct the board tree or the partition table.")                                        \
-	X(NO_TARGET, 3016, "has no slot that may be overwritten",                                  \
-	  "The only slot that has proved itself is never a target.")                               \
 	X(SLOT_UNKNOWN, 3017, "is not a slot of this board", "Use one of the board tree's slots.") \
 	X(READ_BACK, 3018, "does not hold what was written to it",                                 \
 	  "The storage is failing: replace it.")                                                   \

@@ -109,11 +109,11 @@ void flags_leave_recovery(struct flags *flags)
 static bool may_be_target(const struct flags *flags, size_t slot, int running, enum detail *why)
 {
 	if (running >= 0 && (size_t)running == slot) {
-		*why = DETAIL_NO_TARGET;
+		*why = DETAIL_SLOT_KEPT;
 		return false;
 	}
 	if (flags->slot[slot].good && !flags->slot[1 - slot].good) {
-		*why = running >= 0 ? DETAIL_NOT_CONFIRMED_YET : DETAIL_NO_TARGET;
+		*why = running >= 0 ? DETAIL_NOT_CONFIRMED_YET : DETAIL_SLOT_KEPT;
 		return false;
 	}
 	return true;

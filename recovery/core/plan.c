@@ -195,6 +195,22 @@ static enum detail plan_one(struct plan *plan, const struct plan_request *reques
 	return DETAIL_OK;
 }
 
+static enum detail no_target(const struct plan_request *request, enum detail why,
+			     struct fault *fault)
+{
+	char slot[16];
+	struct text t = TEXT_IN(slot);
+
+	if (why == DETAIL_SINGLE_SLOT_RUNNING)
+		return fault_set(fault, why, "package");
+	if (why == DETAIL_NOT_CONFIRMED_YET)
+		return fault_set(fault, why, "the running system");
+	/* One of two slots can always be overwritten: this one was asked for by its name. */
+	text_add(&t, "slot ");
+	text_add(&t, request->board->slots[request->wanted].name);
+	return fault_set(fault, why, slot);
+}
+
 static enum detail choose_target(struct plan *plan, const struct plan_request *request,
 				 struct fault *fault)
 {
@@ -210,21 +226,8 @@ static enum detail choose_target(struct plan *plan, const struct plan_request *r
 	if (target < 0)
 		target = flags_target(request->flags, slots, request->running, request->wanted,
 				      &why);
-	const char *object = "this board";
-
-	if (target < 0 && why == DETAIL_SINGLE_SLOT_RUNNING)
-		object = "package";
-	if (target < 0 && why == DETAIL_NOT_CONFIRMED_YET)
-		object = "the running system";
-	if (target < 0 && why == DETAIL_NO_TARGET && request->wanted >= 0) {
-		char slot[16];
-		struct text t = TEXT_IN(slot);
-		text_add(&t, "slot ");
-		text_add(&t, request->board->slots[request->wanted].name);
-		return fault_set(fault, DETAIL_SLOT_KEPT, slot);
-	}
 	if (target < 0)
-		return fault_set(fault, why, object);
+		return no_target(request, why, fault);
 	plan->target = (size_t)target;
 	plan->in_place = request->board->slot_count == 1;
 	return DETAIL_OK;

@@ -291,7 +291,7 @@ static void i11_target_truth_table(void **state)
 					refused++;
 					check(target == -1 && !any);
 					/* Somebody named the slot, or everything was tried. */
-					check(why == DETAIL_NO_TARGET || why == DETAIL_SLOT_KEPT ||
+					check(why == DETAIL_SLOT_KEPT ||
 					      why == DETAIL_NOT_CONFIRMED_YET ||
 					      why == DETAIL_SINGLE_SLOT_RUNNING);
 					check(why != DETAIL_SLOT_KEPT || wanted >= 0);
