@@ -147,7 +147,7 @@ UNIT_HELPER_SRCS = \
 
 # --- Goals -----------------------------------------------------------------------------------------------------------
 
-.PHONY: all setup native-libs host aarch64 board unit test test-system coverage demo size bench format format-check clean FORCE
+.PHONY: all setup native-libs host aarch64 board unit test test-system replay replay-deep coverage demo size bench format format-check clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -493,6 +493,12 @@ coverage: $(COVERAGE_PROGRAMS)
 
 test-system: all
 	$(Q)$(PYTHON) -m pytest -n 2 tests/system tests/qemu $(PYTEST_FLAGS)
+
+# Power cuts, replayed: SEED=N chooses other disks, CASE=NAME starts one disk of the last recording again.
+replay: all
+	$(Q)$(PYTHON) tests/replay/replay $(if $(SEED),--seed $(SEED)) $(if $(CASE),--case '$(CASE)')
+replay-deep: all
+	$(Q)$(PYTHON) tests/replay/replay --deep $(if $(SEED),--seed $(SEED))
 
 test: unit test-system
 

@@ -6,7 +6,7 @@ import pytest
 from rig import confirmed, in_recovery, installed, mount_stick, read_env, restart, words
 
 # Text that the console shows, seconds after it, and how fast the card may write and read meanwhile (bytes/s, 0: as it
-# can): slow ones stretch what follows the text, so that the power goes in the midst of it. test_power_cuts.py has the
+# can): slow ones stretch what follows the text, so that the power goes in the midst of it. tests/replay has the
 # moments that are exact to a sector.
 MOMENTS = [
     ("while the package is checked", r"Checking the whole package", 0, 0, 0),
