@@ -120,6 +120,10 @@ void find_package(struct app *app, const uint8_t *wanted, struct found *found)
 		app_poll(app);
 		look_at(app, &media[i], wanted, found);
 	}
+	if (count && !found->candidates && !found->why.fault.detail) {
+		fault_set(&fault, DETAIL_NO_PACKAGE, media[0].title);
+		app_failure(app, RESULT_INSTALL, &fault, media[0].node, &found->why);
+	}
 }
 
 enum detail find_open(struct app *app, const struct found *found, struct source **source,

@@ -15,7 +15,7 @@ struct found {
 
 	unsigned media;	     /* that were looked at */
 	unsigned candidates; /* packages that were looked at */
-	struct result why;   /* of the first that cannot be installed */
+	struct result why;   /* why there is none, where there is a medium */
 };
 
 /*

@@ -160,18 +160,20 @@ bool offer_from_stick(struct recover *r, const uint8_t *wanted)
 {
 	struct app *app = r->app;
 	struct found *found = &r->found;
+	struct fault fault;
 
 	settle_devices(r);
 	find_package(app, wanted, found);
+	if (!found->media && r->by_hand) {
+		fault_set(&fault, DETAIL_NO_MEDIUM, "this device");
+		app_failure(app, RESULT_INSTALL, &fault, "", &r->result);
+		screen_result(&app->screen, &r->result);
+	}
 	if (!found->any) {
 		if (found->media && !wanted && !r->failure_shown) {
-			if (!found->candidates && !found->why.fault.detail) {
-				screen_wait(&app->screen, WAIT_NO_PACKAGE, "The stick");
-			} else {
-				r->result = found->why;
-				app_keep(app, &r->result);
-				screen_result(&app->screen, &r->result);
-			}
+			r->result = found->why;
+			app_keep(app, &r->result);
+			screen_result(&app->screen, &r->result);
 			r->failure_shown = true;
 		}
 		return false;
@@ -201,9 +203,10 @@ static bool network_up(struct recover *r)
 	struct text t = TEXT_IN(line);
 
 	if (net_up(&options, &address, &fault)) {
-		screen_wait(&app->screen, WAIT_NETWORK, fault.object);
-		if (r->by_hand)
-			fail(r, &fault, app->board.network_url, false);
+		if (r->by_hand) /* somebody wanted it now: nothing waits */
+			fail(r, &fault, app->board.network_url, true);
+		else
+			screen_wait(&app->screen, WAIT_NETWORK, fault.object);
 		return false;
 	}
 	if (!r->network_ok) {

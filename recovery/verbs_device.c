@@ -47,7 +47,7 @@ static void report_request(struct app *app, struct out *out)
 static void status_text(struct app *app, struct out *out)
 {
 	static struct result result;
-	bool any = state_result(&app->state, 0, &result);
+	bool any = state_result(&app->state, 0, &result), advised = false;
 
 	report_row(out, "Device", app->board.product);
 	if (app_is_busy(app)) { /* what it has begun is not unfinished */
@@ -59,12 +59,17 @@ static void status_text(struct app *app, struct out *out)
 	if (app->disk.gpt.damaged)
 		report_row(out, "Disk", string(STRING_TABLE_DAMAGED));
 	if (app->state.blank)
-		report_row(out, "State",
+		report_row(out, string(STRING_LABEL_STATE),
 			   "nothing valid in the state partition: no history, no rollback floor");
 	report_results_title(out, any);
 	for (uint64_t back = 0; back < STATE_RESULTS && state_result(&app->state, back, &result);
-	     back++)
+	     back++) {
 		report_past_result(out, &app->screen, &result);
+		if (result.fault.detail && !advised)
+			report_row(out, string(STRING_LABEL_ADVICE),
+				   detail_advice(result.fault.detail));
+		advised |= result.fault.detail != DETAIL_OK;
+	}
 }
 
 static void json_result(struct app *app, struct json *json, const struct result *r)
@@ -278,12 +283,8 @@ int verb_confirm(struct app *app, const struct verb_options *o)
 		app_end(app);
 		return verb_fail(&fault, "this device");
 	}
-	if (app_settle(app, "", &result)) {
-		char line[WORDS_SIZE];
-		struct text t = TEXT_IN(line);
-		words_fault(&t, &result.fault, "");
-		report_row(&out.out, "Before", line);
-	}
+	if (app_settle(app, "", &result))
+		report_settled(&out.out, &result);
 	folder = o->argument ? o->argument : app->board.health_checks;
 	first = !app->state.record.slot[app->device.running].confirmed;
 	if (first && (!*folder || access(folder, F_OK)))

@@ -181,7 +181,7 @@ enum status {
 	X(NOT_ENOUGH_SPACE, 3025, "has not enough free space", "Free some space.")                 \
 	X(INTERRUPTED, 3026, "was interrupted before it was done",                                 \
 	  "Start it again: it goes on where it stopped.")                                          \
-	X(NO_MEDIUM, 3027, "has no stick or card that a file can be written to",                   \
+	X(NO_MEDIUM, 3027, "has no stick or card that can be used",                                \
 	  "Plug in a stick with vfat, exfat or ext4.")                                             \
 	X(NO_SYSTEM, 3028, "has no system that could be started", "Install a package.")            \
 	X(SLOT_KEPT, 3029,                                                                         \
@@ -196,7 +196,7 @@ enum status {
 	X(HEALTH_TIMEOUT, 4002, "did not end its health check in time",                            \
 	  "See the log; the system before this one is started.")                                   \
 	X(TRIAL_FAILED, 4003, "did not confirm itself and was given up",                           \
-	  "See the log; the system before it runs.")                                               \
+	  "See `lifeboat log` for the cause; install a later release.")                            \
 	X(HEALTH_UNUSABLE, 4004, "cannot be run as a health check", "Make it an executable file.") \
 	X(SLOT_NOT_RUNNING, 4005, "does not say which slot is running",                            \
 	  "The boot script must pass lifeboat.slot= to the kernel.")                               \

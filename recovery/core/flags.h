@@ -68,8 +68,9 @@ void flags_leave_recovery(struct flags *flags);
 /*
  * I11: the slot that an install may overwrite, or -1. running: index of the running slot, -1 in
  * recovery. wanted: index, or -1: any. With two slots never the running one, and never the only
- * good one. With one slot that slot, from recovery only. why: SINGLE_SLOT_RUNNING, NOT_CONFIRMED_YET,
- * or SLOT_KEPT, which takes a wanted slot: without one there is always a slot in recovery.
+ * good one. With one slot that slot, from recovery only. why: SINGLE_SLOT_RUNNING,
+ * NOT_CONFIRMED_YET, or SLOT_KEPT, which takes a wanted slot: without one there is always a slot in
+ * recovery.
  */
 int flags_target(const struct flags *flags, size_t slot_count, int running, int wanted,
 		 enum detail *why);

@@ -61,9 +61,10 @@ enum detail install_count_boot(struct device *device, struct fault *fault);
 /*
  * At every start, in recovery and in the running system, before anything else: settles a trial that
  * ended badly (a system was committed, but something else was started): the slot is given up,
- * result TRIAL_FAILED is stored. *settled says whether that happened. reason: the boot script's
- * word for why it did not start the slot, or "". A trial that has tries left goes on: it is started
- * next time.
+ * result TRIAL_FAILED is stored. So are FELL_BACK, when a proved system did not come up, and
+ * STATE_LOST. *settled says whether one was; result is the last. reason: the boot script's word for
+ * why it did not start the slot, or "". A trial that has tries left goes on: it is started next
+ * time.
  */
 enum detail install_settle(struct device *device, const char *reason, bool *settled,
 			   struct result *result, struct fault *fault);

@@ -173,21 +173,21 @@ enum detail install_count_boot(struct device *device, struct fault *fault)
  * A device that has a system, and no record of anything: somebody or something erased the state
  * partition, and with it the rollback floor. Said once, and kept.
  */
-static void note_lost_state(struct device *device, const struct flags *flags)
+static bool note_lost_state(struct device *device, const struct flags *flags, struct result *result)
 {
-	struct result result;
 	struct fault ignored;
 	bool system = false;
 
 	for (size_t i = 0; i < device->board->slot_count; i++)
 		system |= flags->slot[i].good;
 	if (!device->state->blank || !system)
-		return;
-	begin_result(device, RESULT_TRIAL, -1, &result);
-	fault_set(&result.fault, DETAIL_STATE_LOST, "state partition");
-	keep_result(device, &result);
+		return false;
+	begin_result(device, RESULT_TRIAL, -1, result);
+	fault_set(&result->fault, DETAIL_STATE_LOST, "state partition");
+	keep_result(device, result);
 	if (!state_store_record(device->state, &ignored))
 		device->state->blank = false;
+	return true;
 }
 
 /*
@@ -210,7 +210,7 @@ static enum detail settle_fallback(struct device *device, struct flags *flags, b
 	keep_result(device, result);
 	flags_prefer(flags, (size_t)device->running);
 	detail = store_flags(device, flags, false, fault);
-	*settled = !detail;
+	*settled |= !detail;
 	return detail;
 }
 
@@ -226,7 +226,7 @@ enum detail install_settle(struct device *device, const char *reason, bool *sett
 	detail = install_load_flags(device, &flags, NULL, fault);
 	if (detail)
 		return detail;
-	note_lost_state(device, &flags);
+	*settled = note_lost_state(device, &flags, result);
 	if (was_flipped(j, &flags) && flags.slot[j->target].good)
 		return keep_confirmation(device, j->target, fault);
 	if (!trial_failed(device, &flags))

@@ -158,6 +158,20 @@ void report_result(struct out *out, const struct screen *screen)
 		report_row(out, string(STRING_LABEL_NEXT), buffer);
 }
 
+void report_settled(struct out *out, const struct result *result)
+{
+	bool state = result->fault.detail == DETAIL_STATE_LOST;
+	char buffer[WORDS_SIZE];
+	struct text t = TEXT_IN(buffer);
+
+	words_result_head(&t, result);
+	report_row(out, string(state ? STRING_LABEL_STATE : STRING_LABEL_TRIAL), buffer);
+	text_clear(&t);
+	words_fault(&t, &result->fault, string(STRING_THE_PACKAGE));
+	report_row(out, "", buffer);
+	report_row(out, string(STRING_LABEL_ADVICE), detail_advice(result->fault.detail));
+}
+
 void report_results_title(struct out *out, bool any)
 {
 	out_line(out, string(any ? STRING_RESULTS_TITLE : STRING_RESULTS_NONE));

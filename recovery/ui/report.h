@@ -27,6 +27,9 @@ void report_plan(struct out *out, const struct screen *screen);
 /* The result on the screen: status, sentence, advice, what holds now. */
 void report_result(struct out *out, const struct screen *screen);
 
+/* What install_settle found: status, sentence, advice. */
+void report_settled(struct out *out, const struct result *result);
+
 /* One line of the table of stored results; slot names come from the screen. */
 void report_results_title(struct out *out, bool any);
 void report_past_result(struct out *out, const struct screen *screen, const struct result *result);

@@ -37,7 +37,6 @@ enum screen_wait {
 	WAIT_STICK_BACK, /* the stick was pulled out during the work; object: which */
 	WAIT_NETWORK,	 /* no link, or no address yet; object: the interface, or "" */
 	WAIT_SERVER,	 /* the server does not answer, it is tried again; object: the address */
-	WAIT_NO_PACKAGE, /* a stick is there, with no package that fits; object: the stick */
 };
 
 /* What a person can choose. Each has one letter, the same everywhere (words_action_key). */

@@ -83,11 +83,8 @@ static void show_reason(struct serial *s, const struct screen *screen)
 		gap(s);
 	words_reason(&t, screen->reason);
 	report_row(&s->out.out, string(STRING_LABEL_REASON), buffer);
-	if (screen->settled) {
-		text_clear(&t);
-		words_fault(&t, &screen->trial.fault, screen->trial.version);
-		report_row(&s->out.out, string(STRING_LABEL_TRIAL), buffer);
-	}
+	if (screen->settled)
+		report_settled(&s->out.out, &screen->trial);
 }
 
 static void show_wait(struct serial *s, const struct screen *screen)

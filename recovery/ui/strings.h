@@ -17,6 +17,7 @@
 	X(LABEL_REASON, "Why")                                                                     \
 	X(LABEL_PENDING, "Unfinished")                                                             \
 	X(LABEL_TRIAL, "Last trial")                                                               \
+	X(LABEL_STATE, "State")                                                                    \
 	X(LABEL_FOUND, "Found")                                                                    \
 	X(LABEL_NOTES, "Notes")                                                                    \
 	X(LABEL_PLAN, "Plan")                                                                      \
@@ -71,8 +72,6 @@
 			"server. (%1)")                                                            \
 	X(WAIT_SERVER, "The server does not answer; it is tried again, and the work goes on "      \
 		       "where it stopped. (%1)")                                                   \
-	X(WAIT_NO_PACKAGE, "%1 holds no package for this device: copy a .boat file to its top "    \
-			   "folder or to its folder lifeboat/.")                                   \
 	X(WAIT_OVER, "It is there: the work goes on.")                                             \
 	/* what was found */                                                                       \
 	X(FOUND_ON, "%1 on %2")                                                                    \

@@ -226,9 +226,6 @@ void words_wait(struct text *t, const struct screen *screen)
 	case WAIT_SERVER:
 		say_with(t, STRING_WAIT_SERVER, object, NULL, NULL, NULL);
 		break;
-	case WAIT_NO_PACKAGE:
-		say_with(t, STRING_WAIT_NO_PACKAGE, object, NULL, NULL, NULL);
-		break;
 	}
 }
 

@@ -168,7 +168,8 @@ static void a_lost_state_is_told_once(void **state)
 	erase_state();
 	rig_boot(1);
 	assert_detail(settle(&settled), DETAIL_OK);
-	check(!settled && rig_env_untouched());
+	check(settled && rig_env_untouched());
+	check(rig.result.fault.detail == DETAIL_STATE_LOST);
 	memdisk_power_cut(rig.disk, 0);
 	for (int i = 0; i < 3; i++) {
 		struct result r;

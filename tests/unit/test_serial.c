@@ -270,7 +270,7 @@ static void no_line_is_wider_than_a_terminal(void **state)
 	strcpy(s->board.network_url, "http://updates.example.org/product/update.boat");
 	screen_device(&s->screen, &s->board, NULL, &s->record, NULL, -1);
 	screen_reason(&s->screen, "environment-damaged", &result);
-	for (int wait = WAIT_PACKAGE; wait <= WAIT_NO_PACKAGE; wait++)
+	for (int wait = WAIT_PACKAGE; wait <= WAIT_SERVER; wait++)
 		screen_wait(&s->screen, (enum screen_wait)wait, "http://10.0.2.2:8080/update.boat");
 	found_and_planned(s, 1, false);
 	for (int question = QUESTION_MENU; question <= QUESTION_LOG; question++) {

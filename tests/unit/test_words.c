@@ -97,7 +97,7 @@ static void the_longest_sentences_are_not_cut(void **state)
 	text_clear(&t);
 	words_pending(&t, screen);
 	check(t.len + 1 < t.size && t.at[t.len - 1] == 'o');
-	for (int wait = WAIT_PACKAGE; wait <= WAIT_NO_PACKAGE; wait++) {
+	for (int wait = WAIT_PACKAGE; wait <= WAIT_SERVER; wait++) {
 		screen->wait = (enum screen_wait)wait;
 		text_clear(&t);
 		words_wait(&t, screen);
