@@ -59,15 +59,6 @@ def test_fits_a_terminal():
 
 # --- detail codes -----------------------------------------------------------------------------------------------------
 
-def details():
-    """Number to name and sentence, from the table that the program is made of."""
-    table = (ROOT / "recovery/core/detail.h").read_text().replace("\\\n", " ")
-    string = r'\s*"((?:[^"\\]|\\.)*)"\s*'
-    found = re.findall(rf"X\((\w+),\s*(\d+),{string},{string}\)", table)
-    assert len(found) == len(re.findall(r"\bX\(\w+,\s*\d", table)) > 90
-    return {int(number): (name, sentence) for name, number, sentence, _ in found if int(number)}
-
-
 def test_every_detail_code_and_no_other():
     text, found = section("DETAIL CODES"), {}
     for status, rest in re.findall(r"^\.SS (\d+) \w+\n(.*?)(?=^\.SS |\Z)", text, re.M | re.S):
@@ -75,10 +66,10 @@ def test_every_detail_code_and_no_other():
             name, words = plain(body).split(": ", 1)
             assert int(number) // 100 == int(status) and int(number) not in found, number
             found[int(number)] = (name, words)
-    known = details()
-    assert {n: name for n, (name, _) in found.items()} == {n: name for n, (name, _) in known.items()}
+    known = {name: detail for name, detail in worlds.details().items() if detail.number}
+    assert {name: n for n, (name, _) in found.items()} == {name: detail.number for name, detail in known.items()}
     assert list(found) == sorted(found)
-    for number, (_, sentence) in known.items():
+    for number, sentence, _ in known.values():
         said = found[number][1]
         assert said.startswith(sentence + ". "), f"{number} says: {said}"
         assert len(said) > len(sentence) + 5, f"{number} does not say what to do"

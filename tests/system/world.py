@@ -5,6 +5,7 @@ without its help: partitions straight from the image, boot flags by Debian's fw_
 model of the boot script. Packages are composed after FORMAT.md by code of its own, and signed by openssl.
 """
 
+import collections
 import ctypes
 import functools
 import hashlib
@@ -33,10 +34,11 @@ FIRST_PARTITION = 128 * KIB
 # Numbers never change their meaning, so they stand here by hand.
 DETAILS = {
     "OK": 0, "USAGE": 201, "NOT_PERMITTED": 301, "OLDER_NEEDS_CONSENT": 302, "SINGLE_SLOT_RUNNING": 303,
-    "NOT_CONFIRMED_YET": 305, "BUSY": 306,
-    "SOURCE_NOT_FOUND": 1001, "SOURCE_READ": 1002, "URL_INVALID": 1006, "NAME_UNKNOWN": 1008, "CONNECT_FAILED": 1009,
-    "CONNECTION_LOST": 1010, "HTTP_STATUS": 1011, "HTTP_MALFORMED": 1012, "HTTP_REDIRECTS": 1013, "HTTP_LENGTH": 1014,
-    "HTTP_NO_RANGE": 1015, "HTTP_CHANGED": 1016, "HTTP_REDIRECT_SCHEME": 1017,
+    "NOT_CONFIRMED_YET": 305, "BUSY": 306, "NOT_RECOVERY": 307,
+    "SOURCE_NOT_FOUND": 1001, "SOURCE_READ": 1002, "SOURCE_GONE": 1003, "NO_PACKAGE": 1004, "MOUNT_FAILED": 1005,
+    "URL_INVALID": 1006, "NETWORK_DOWN": 1007, "NAME_UNKNOWN": 1008, "CONNECT_FAILED": 1009, "CONNECTION_LOST": 1010,
+    "HTTP_STATUS": 1011, "HTTP_MALFORMED": 1012, "HTTP_REDIRECTS": 1013, "HTTP_LENGTH": 1014, "HTTP_NO_RANGE": 1015,
+    "HTTP_CHANGED": 1016, "HTTP_REDIRECT_SCHEME": 1017,
     "TOO_SHORT": 2001, "NOT_A_PACKAGE": 2002, "FORMAT_VERSION": 2003, "HEADER_FLAGS": 2004, "MANIFEST_LENGTH": 2005,
     "SIGNATURE_BLOCK": 2006, "SIZE_MISMATCH": 2007, "UNSIGNED": 2008, "NO_KNOWN_KEY": 2009, "SIGNATURE_WRONG": 2010,
     "SIGNATURE_ALGORITHM": 2011, "MANIFEST_MALFORMED": 2012, "MANIFEST_MISSING": 2013, "MANIFEST_UNKNOWN": 2014,
@@ -44,16 +46,34 @@ DETAILS = {
     "INDEX_HASH": 2020, "INDEX_MALFORMED": 2021, "CHUNK_KIND": 2022, "CHUNK_LENGTH": 2023, "CHUNK_STORED_HASH": 2024,
     "CHUNK_DECOMPRESS": 2025, "CHUNK_PLAIN_HASH": 2026, "IMAGE_HASH": 2027, "ENDED_EARLY": 2028, "WRONG_PRODUCT": 2029,
     "BELOW_FLOOR": 2030, "NEEDS_NEWER_INSTALLED": 2031, "KEY_EPOCH": 2032, "IMAGE_ROLE_UNKNOWN": 2033,
-    "IMAGE_ROLE_MISSING": 2034,
-    "BOARD_MISSING": 3001, "BOARD_INVALID": 3002, "DISK_NOT_FOUND": 3003, "GPT_INVALID": 3005,
-    "PARTITION_MISSING": 3006, "PARTITION_TWICE": 3007, "DEVICE_OPEN": 3010, "DEVICE_READ": 3011, "DEVICE_WRITE": 3012,
-    "DEVICE_FLUSH": 3013, "IMAGE_TOO_LARGE": 3014, "EXTENT_OVERLAP": 3015, "NO_TARGET": 3016, "SLOT_UNKNOWN": 3017,
-    "READ_BACK": 3018, "FLAGS_DAMAGED": 3019, "FLAGS_FULL": 3021, "FLAGS_NOT_STORED": 3022, "STATE_TOO_SMALL": 3023,
-    "NOT_ENOUGH_SPACE": 3025, "INTERRUPTED": 3026, "NO_SYSTEM": 3028, "SLOT_KEPT": 3029,
+    "IMAGE_ROLE_MISSING": 2034, "NO_TRUST_STORE": 2035,
+    "BOARD_MISSING": 3001, "BOARD_INVALID": 3002, "DISK_NOT_FOUND": 3003, "DISK_AMBIGUOUS": 3004, "GPT_INVALID": 3005,
+    "PARTITION_MISSING": 3006, "PARTITION_TWICE": 3007, "PARTITION_BUSY": 3008, "PARTITION_CHANGED": 3009,
+    "DEVICE_OPEN": 3010, "DEVICE_READ": 3011, "DEVICE_WRITE": 3012, "DEVICE_FLUSH": 3013, "IMAGE_TOO_LARGE": 3014,
+    "EXTENT_OVERLAP": 3015, "SLOT_UNKNOWN": 3017, "READ_BACK": 3018, "FLAGS_DAMAGED": 3019, "FLAGS_FULL": 3021,
+    "FLAGS_NOT_STORED": 3022, "STATE_TOO_SMALL": 3023, "CHUNK_CHANGED": 3024, "NOT_ENOUGH_SPACE": 3025,
+    "INTERRUPTED": 3026, "NO_MEDIUM": 3027, "NO_SYSTEM": 3028, "SLOT_KEPT": 3029, "STATE_LOST": 3030,
     "HEALTH_FAILED": 4001, "HEALTH_TIMEOUT": 4002, "TRIAL_FAILED": 4003, "HEALTH_UNUSABLE": 4004,
-    "SLOT_NOT_RUNNING": 4005,
+    "SLOT_NOT_RUNNING": 4005, "FELL_BACK": 4006,
 }
 NOTHING_CHANGED = "Nothing on the device was changed."
+
+
+# A code as core/detail.h has it.
+Detail = collections.namedtuple("Detail", "number sentence advice")
+
+
+@functools.cache
+def details():
+    """Name to Detail, from the table that the program is made of."""
+    table = (ROOT / "recovery/core/detail.h").read_text().replace("\\\n", " ")
+    string = r'\s*((?:"(?:[^"\\]|\\.)*"\s*)+)'
+    found = re.findall(rf"X\((\w+),\s*(\d+),{string},{string}\)", table)
+    assert len(found) == len(re.findall(r"\bX\(\w+,\s*\d", table)) > 90
+
+    def text(literals):
+        return "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', literals))
+    return {name: Detail(int(number), text(sentence), text(advice)) for name, number, sentence, advice in found}
 
 
 # --- keys -------------------------------------------------------------------------------------------------------------
@@ -412,12 +432,12 @@ class World:
         return self.keep(package)
 
     # the program
-    def command(self, verb, *words, running="A"):
-        return [str(LIFEBOAT), verb, "--disk", str(self.disk), "--board", str(self.board),
+    def command(self, verb, *words, running="A", program=LIFEBOAT):
+        return [str(program), verb, "--disk", str(self.disk), "--board", str(self.board),
                 *(["--running", running] if running else []), *map(str, words)]
 
-    def verb(self, verb, *words, running="A", expect=None, **options):
-        line = self.command(verb, *words, running=running)
+    def verb(self, verb, *words, running="A", expect=None, program=LIFEBOAT, **options):
+        line = self.command(verb, *words, running=running, program=program)
         if "user" in options:  # somebody else may not be let into the folder of the checkout
             line[0] = str(shutil.copy(LIFEBOAT, self.folder / "lifeboat"))
         options = {"timeout": 60, "stdin": subprocess.DEVNULL} | options

@@ -77,10 +77,6 @@ def test_installing_twice_before_the_reboot_takes_the_same_slot(world):
 
 # --- what may be overwritten ------------------------------------------------------------------------------------------
 
-def test_the_running_slot_is_no_target(world):
-    world.refused(compose(), "SLOT_KEPT", "--slot", "A", named="slot A")
-
-
 def test_slot_that_does_not_exist(world):
     for name in ("C", "a", "", "AB", "0"):
         before = world.snapshot()
@@ -121,10 +117,6 @@ def test_both_proved_in_recovery_overwrites_the_second_choice(world):
     world.install(compose(release=7), running=None, expect=0)
     assert world.holds("B", images_of(6)) and world.holds("A", images_of(7))
     assert world.env["BOOT_ORDER"].split() == ["A", "B"]
-
-
-def test_single_slot_is_not_overwritten_while_it_runs(single):
-    single.refused(compose(), "SINGLE_SLOT_RUNNING", running="A")
 
 
 def test_single_slot_in_place_from_recovery(single):

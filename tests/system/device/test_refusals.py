@@ -28,14 +28,6 @@ def test_the_good_package_is_installed(world):
     assert world.choice == "B"
 
 
-def test_unsigned(world):
-    world.refused(compose(key=False), "UNSIGNED")
-
-
-def test_signed_with_another_key(world, stranger):
-    world.refused(compose(key=stranger), "NO_KNOWN_KEY")
-
-
 def test_signed_with_both_keys(world, stranger):
     world.install(compose(key=stranger, more=[worlds.development_key()]), expect=0)
 
@@ -252,10 +244,6 @@ def test_two_packages_one_after_the_other(world):
 
 # --- things that are no package ---------------------------------------------------------------------------------------
 
-def test_empty_file(world):
-    world.refused(b"", "TOO_SHORT", named="update.boat")
-
-
 def test_header_alone(world):
     done = world.verb("install", world.keep(compose().bytes()[:64]))
     assert done.status == 20 and ("SIZE_MISMATCH" in done.flat or "TOO_SHORT" in done.flat), done
@@ -273,10 +261,6 @@ def test_directory(world):
     path.mkdir()
     done = world.refused(path, "SOURCE_NOT_FOUND", named="folder.boat")
     assert "a folder, error 21" in done.flat, done
-
-
-def test_missing_file(world):
-    world.refused(world.folder / "nowhere.boat", "SOURCE_NOT_FOUND", named="nowhere.boat")
 
 
 def test_character_device(world):
@@ -345,10 +329,6 @@ def test_odd_file_names(world, name):
 
 
 # --- what the package is for ------------------------------------------------------------------------------------------
-
-def test_another_product(world):
-    world.refused(compose(product=["acme,other"]), "WRONG_PRODUCT", named=PRODUCT)
-
 
 @pytest.mark.parametrize("product", [PRODUCT + "2", PRODUCT[:-1], PRODUCT.upper(), "lifeboat", PRODUCT + ",x"])
 def test_similar_products(world, product):
@@ -453,14 +433,6 @@ def test_what_lies_behind_an_image_in_its_partition_stays(world):
     assert world.holds("B", images)
     rest = world.get("boot_b")[9216:]
     assert rest == b"\x5a" * len(rest)
-
-
-def test_missing_role(world):
-    world.refused(compose([("boot", b"x" * 9000)]), "IMAGE_ROLE_MISSING", named="system")
-
-
-def test_unknown_role(world):
-    world.refused(compose(images_of(7) + [("firmware", b"x" * 100)]), "IMAGE_ROLE_UNKNOWN", named="firmware")
 
 
 @pytest.mark.parametrize("role", ["recovery", "state", "data", "boot_a", "system_a"])
@@ -665,10 +637,6 @@ def add_node(path, name):
             tree = tree.children[part]
         tree.children[name] = packing.Tree()
     return edit
-
-
-def test_unknown_property(world):
-    world.refused(compose(on_tree=set_root(colour=b"red\0")), "MANIFEST_UNKNOWN", named="colour")
 
 
 def test_unknown_property_of_an_image(world):
