@@ -33,7 +33,8 @@ CORE_SRCS = \
 	recovery/core/text.c \
 	recovery/core/tree.c \
 	recovery/core/trust.c \
-	recovery/core/ubootenv.c
+	recovery/core/ubootenv.c \
+	recovery/core/wipe.c
 # Linux.
 PLATFORM_SRCS = \
 	recovery/platform/blockdev.c \
@@ -136,6 +137,7 @@ UNIT_TESTS = \
 	test_trial \
 	test_trust \
 	test_ubootenv \
+	test_wipe \
 	test_words
 UNIT_HELPER_SRCS = \
 	tests/unit/scratch.c \

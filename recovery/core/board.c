@@ -97,6 +97,9 @@ static bool label_is_taken(const struct board *board, const char *label)
 		for (size_t p = 0; p < board->slots[s].part_count; p++)
 			if (!strcmp(board->slots[s].parts[p].label, label))
 				return true;
+	for (size_t i = 0; i < board->wipe_count; i++)
+		if (!strcmp(board->wipe[i], label))
+			return true;
 	return !strcmp(label, board->state_label) || !strcmp(label, board->recovery_label);
 }
 

@@ -46,6 +46,8 @@ enum status {
 	X(BUSY, 306, "is in use by another lifeboat process", "Wait for it to end.")               \
 	X(NOT_RECOVERY, 307, "runs in the recovery system only",                                   \
 	  "Use `lifeboat request-recovery` and restart, or `lifeboat install`.")                   \
+	X(WIPE_NEEDS_CONSENT, 308, "is erased for good, so somebody must say yes",                 \
+	  "Say yes on the screen, or add --yes.")                                                  \
 	/* 10xx: the package did not arrive */                                                     \
 	X(SOURCE_NOT_FOUND, 1001, "cannot be opened",                                              \
 	  "Check the name and that the medium is plugged in.")                                     \
@@ -190,6 +192,10 @@ enum status {
 	X(STATE_LOST, 3030,                                                                        \
 	  "held nothing that is valid: rollback floor, key epoch, history and log are lost",       \
 	  "Install a current release; find out what erased it.")                                   \
+	X(NOTHING_TO_WIPE, 3031, "names no partition that may be erased",                          \
+	  "Add the property wipe to the board tree.")                                              \
+	X(WIPE_GIVEN_UP, 3032, "was begun again and again, and never came to its end",             \
+	  "Choose it again; the storage may be failing.")                                          \
 	/* 40xx: the installed system did not prove itself */                                      \
 	X(HEALTH_FAILED, 4001, "failed its health check",                                          \
 	  "See the log; the system before this one is started.")                                   \

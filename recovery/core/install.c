@@ -123,6 +123,20 @@ enum detail install_plan(struct device *device, struct source *source,
 	return detail;
 }
 
+/*
+ * The new slot comes first. A wipe that was asked for is still done before it starts: the request
+ * for recovery is the wipe's.
+ */
+static void flip(struct run *run)
+{
+	bool wipe = run->flags.recovery && run->device->state->record.wipe != STATE_WIPE_NONE;
+	struct flags before = run->flags;
+
+	flags_commit(&run->flags, run->plan.target, run->device->board->tries);
+	if (wipe)
+		flags_request_recovery(&run->flags, before.reason);
+}
+
 /* --- Mark and journal --- */
 
 static enum detail open_targets(struct run *run)
@@ -163,7 +177,7 @@ static enum detail mark_target(struct run *run)
 
 	run_step(run, STEP_MARK, 0);
 	/* Room for the flip is looked for now: when the whole slot is written it would be late. */
-	flags_commit(&run->flags, target, run->device->board->tries);
+	flip(run);
 	if ((detail = run->device->flag_store->ops->fits(run->device->flag_store, &run->flags,
 							 run->anew, &run->fault)))
 		return detail;
@@ -257,7 +271,7 @@ static enum detail commit(struct run *run)
 	text_copy(slot->version, sizeof(slot->version), device->front->manifest.version);
 	if ((detail = state_store_record(state, &run->fault)))
 		return detail;
-	flags_commit(&run->flags, run->plan.target, device->board->tries);
+	flip(run);
 	if ((detail = store_flags(run)))
 		return detail;
 	state->journal.step = JOURNAL_COMMITTED;

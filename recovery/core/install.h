@@ -85,8 +85,8 @@ enum detail install_request_recovery(struct device *device, const char *reason,
 				     struct fault *fault);
 
 /*
- * Leaves recovery: clears the request. again: a good system without tries gets new ones (counted,
- * see INSTALL_SELF_STARTS).
+ * Leaves recovery: clears the request, and a wipe that is not finished. again: a good system
+ * without tries gets new ones (counted, see INSTALL_SELF_STARTS).
  */
 #define INSTALL_SELF_STARTS 3 /* then somebody has to come */
 enum detail install_leave_recovery(struct device *device, bool again, bool by_hand,

@@ -102,6 +102,26 @@ static enum detail store_flags(struct device *device, const struct flags *flags,
 	return device->flag_store->ops->store(device->flag_store, flags, anew, fault);
 }
 
+/*
+ * A wipe counts while the flags ask for recovery (core/wipe.h). Once they do not, it must not come
+ * back with some later request.
+ */
+static enum detail forget_wipe(struct device *device, struct fault *fault)
+{
+	struct state_record *record = &device->state->record;
+	struct state_record before = *record;
+	enum detail detail;
+
+	if (record->wipe == STATE_WIPE_NONE)
+		return DETAIL_OK;
+	record->wipe = STATE_WIPE_NONE;
+	record->wipe_starts = 0;
+	detail = state_store_record(device->state, fault);
+	if (detail)
+		*record = before;
+	return detail;
+}
+
 /* "release 2 (2.0) in slot B: boot-image-invalid" */
 static void name_trial(const struct device *device, size_t slot, const char *reason, char *object,
 		       size_t size)
@@ -190,6 +210,20 @@ static bool note_lost_state(struct device *device, const struct flags *flags, st
 	return true;
 }
 
+/* A wipe whose request for recovery was taken back, by whatever means. */
+static void settle_wipe(struct device *device, const struct flags *flags)
+{
+	bool begun = device->state->record.wipe == STATE_WIPE_BEGUN;
+	struct result result;
+	struct fault ignored;
+
+	if (flags->recovery || forget_wipe(device, &ignored) || !begun)
+		return;
+	begin_result(device, RESULT_WIPE, -1, &result);
+	fault_set(&result.fault, DETAIL_INTERRUPTED, "erasing user data");
+	keep_result(device, &result);
+}
+
 /*
  * A system that had confirmed itself, and then did not come up in all the tries that it had: the
  * one that runs now is the fallback. Told once; the running slot comes first from then on.
@@ -227,6 +261,7 @@ enum detail install_settle(struct device *device, const char *reason, bool *sett
 	if (detail)
 		return detail;
 	*settled = note_lost_state(device, &flags, result);
+	settle_wipe(device, &flags);
 	if (was_flipped(j, &flags) && flags.slot[j->target].good)
 		return keep_confirmation(device, j->target, fault);
 	if (!trial_failed(device, &flags))
@@ -335,6 +370,8 @@ enum detail install_request_recovery(struct device *device, const char *reason, 
 
 	if (detail)
 		return detail;
+	if (!flags.recovery && (detail = forget_wipe(device, fault)))
+		return detail;
 	flags_request_recovery(&flags, reason);
 	return store_flags(device, &flags, false, fault);
 }
@@ -358,6 +395,7 @@ enum detail install_leave_recovery(struct device *device, bool again, bool by_ha
 {
 	struct state *state = device->state;
 	struct flags flags, before;
+	struct fault ignored;
 	bool anew;
 	enum detail detail = install_load_flags(device, &flags, &anew, fault);
 
@@ -377,7 +415,9 @@ enum detail install_leave_recovery(struct device *device, bool again, bool by_ha
 				return detail;
 		}
 	}
-	if (!anew && flags_equal(&before, &flags))
-		return DETAIL_OK;
-	return store_flags(device, &flags, anew, fault);
+	if ((anew || !flags_equal(&before, &flags)) &&
+	    (detail = store_flags(device, &flags, anew, fault)))
+		return detail;
+	forget_wipe(device, &ignored);
+	return DETAIL_OK;
 }

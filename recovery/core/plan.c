@@ -131,28 +131,23 @@ static enum detail check_apart(const struct gpt *gpt, const char *label,
 
 /*
  * gpt_load and board_load refuse what overlaps; here it is checked again for what is about to be
- * written.
+ * written. No slot but this one may be touched; -1: none at all.
  */
-static enum detail check_others(const struct plan_request *request, const struct plan *plan,
+static enum detail check_others(const struct board *board, const struct gpt *gpt, int slot,
 				const char *label, const struct gpt_partition *target,
 				struct fault *fault)
 {
-	const struct board *board = request->board;
 	enum detail detail;
 
-	if ((detail = check_extent(board, request->gpt, label, target->off, target->len, fault)) ||
-	    (detail = check_apart(request->gpt, label, target, board->state_label, fault)) ||
-	    (detail = check_apart(request->gpt, label, target, board->recovery_label, fault)))
+	if ((detail = check_extent(board, gpt, label, target->off, target->len, fault)) ||
+	    (detail = check_apart(gpt, label, target, board->state_label, fault)) ||
+	    (detail = check_apart(gpt, label, target, board->recovery_label, fault)))
 		return detail;
 	for (size_t s = 0; s < board->slot_count; s++)
-		for (size_t i = 0; s != plan->target && i < board->slots[s].part_count; i++)
-			if ((detail = check_apart(request->gpt, label, target,
+		for (size_t i = 0; (int)s != slot && i < board->slots[s].part_count; i++)
+			if ((detail = check_apart(gpt, label, target,
 						  board->slots[s].parts[i].label, fault)))
 				return detail;
-	for (size_t i = 0; i < plan->image_count; i++)
-		if (range_overlaps(target->off, target->len, plan->images[i].off,
-				   plan->images[i].partition_len))
-			return overlap_fault(fault, label, plan->images[i].label);
 	return DETAIL_OK;
 }
 
@@ -183,9 +178,14 @@ static enum detail plan_one(struct plan *plan, const struct plan_request *reques
 		text_char(&t, ')');
 		return fault_set(fault, DETAIL_IMAGE_TOO_LARGE, object);
 	}
-	detail = check_others(request, plan, part->label, partition, fault);
+	detail = check_others(request->board, request->gpt, (int)plan->target, part->label,
+			      partition, fault);
 	if (detail)
 		return detail;
+	for (size_t i = 0; i < plan->image_count; i++)
+		if (range_overlaps(partition->off, partition->len, plan->images[i].off,
+				   plan->images[i].partition_len))
+			return overlap_fault(fault, part->label, plan->images[i].label);
 	text_copy(out->label, sizeof(out->label), part->label);
 	out->off = partition->off;
 	out->partition_len = partition->len;
@@ -261,6 +261,33 @@ enum detail plan_make(struct plan *plan, const struct plan_request *request, str
 			there |= !strcmp(m->images[k].role, slot->parts[i].role);
 		if (!there)
 			return fault_set(fault, DETAIL_IMAGE_ROLE_MISSING, slot->parts[i].role);
+	}
+	return DETAIL_OK;
+}
+
+enum detail plan_wipe_make(struct plan_wipe *plan, const struct board *board, const struct gpt *gpt,
+			   struct fault *fault)
+{
+	const struct gpt_partition *p;
+	enum detail detail;
+
+	memset(plan, 0, sizeof(*plan));
+	if (!board->wipe_count)
+		return fault_set(fault, DETAIL_NOTHING_TO_WIPE, "the board tree");
+	for (size_t i = 0; i < board->wipe_count; i++) {
+		struct plan_wipe_part *part = &plan->parts[i];
+
+		if ((detail = gpt_find(gpt, board->wipe[i], &p, fault)) ||
+		    (detail = check_others(board, gpt, -1, board->wipe[i], p, fault)))
+			return detail;
+		for (size_t k = 0; k < i; k++)
+			if (range_overlaps(p->off, p->len, plan->parts[k].off, plan->parts[k].len))
+				return overlap_fault(fault, board->wipe[i], plan->parts[k].label);
+		text_copy(part->label, sizeof(part->label), board->wipe[i]);
+		part->off = p->off;
+		part->len = p->len;
+		plan->total += p->len;
+		plan->count++;
 	}
 	return DETAIL_OK;
 }

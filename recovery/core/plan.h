@@ -44,6 +44,24 @@ struct plan_request {
  */
 enum detail plan_make(struct plan *plan, const struct plan_request *request, struct fault *fault);
 
+/* What a wipe would overwrite: partitions of the board's list, whole. */
+struct plan_wipe {
+	size_t count;
+	struct plan_wipe_part {
+		char label[GPT_LABEL_SIZE];
+		uint64_t off; /* on the disk, bytes */
+		uint64_t len; /* bytes */
+	} parts[BOARD_WIPES_MAX];
+	uint64_t total;
+};
+
+/*
+ * Details: NOTHING_TO_WIPE, PARTITION_MISSING, PARTITION_TWICE, EXTENT_OVERLAP (with a slot,
+ * recovery, the state, the boot flags, the partition table, or each other).
+ */
+enum detail plan_wipe_make(struct plan_wipe *plan, const struct board *board, const struct gpt *gpt,
+			   struct fault *fault);
+
 /*
  * Checks that a board fits its disk: every label there, nothing that overlaps the flag store.
  * disk_size in bytes.

@@ -68,6 +68,9 @@ static void load_record(struct state *state)
 		r->rollback_floor = load_be64(raw + 16);
 		r->key_epoch = load_be64(raw + 24);
 		r->confirmed_release = load_be64(raw + 32);
+		if (load_be32(raw + 40) <= STATE_WIPE_BEGUN)
+			r->wipe = (enum state_wipe)load_be32(raw + 40);
+		r->wipe_starts = load_be32(raw + 44);
 		for (size_t i = 0; i < BOARD_SLOTS_MAX; i++)
 			load_slot(&r->slot[i], raw + 48 + i * RECORD_SLOT_LEN);
 		memcpy(r->failed, raw + RECORD_FAILED, sizeof(r->failed));
@@ -147,6 +150,8 @@ enum detail state_store_record(struct state *state, struct fault *fault)
 	store_be64(raw + 16, r->rollback_floor);
 	store_be64(raw + 24, r->key_epoch);
 	store_be64(raw + 32, r->confirmed_release);
+	store_be32(raw + 40, r->wipe);
+	store_be32(raw + 44, r->wipe_starts);
 	for (size_t i = 0; i < BOARD_SLOTS_MAX; i++)
 		store_slot(&r->slot[i], raw + 48 + i * RECORD_SLOT_LEN);
 	memcpy(raw + RECORD_FAILED, r->failed, sizeof(r->failed));

@@ -19,6 +19,13 @@ struct state_slot {
 	bool confirmed;
 };
 
+/* Erasing user data: what was asked for, or has begun and is not finished (core/wipe.h). */
+enum state_wipe {
+	STATE_WIPE_NONE = 0,
+	STATE_WIPE_ASKED = 1, /* nothing is erased yet */
+	STATE_WIPE_BEGUN = 2, /* any byte may be gone */
+};
+
 struct state_record {
 	uint32_t self_starts; /* times recovery started a good system again of its own accord, since
 				 the last confirmation */
@@ -26,6 +33,8 @@ struct state_record {
 	uint64_t rollback_floor;
 	uint64_t key_epoch;
 	uint64_t confirmed_release; /* the highest that has confirmed itself */
+	enum state_wipe wipe;
+	uint32_t wipe_starts; /* times that this wipe was begun */
 	struct state_slot slot[BOARD_SLOTS_MAX];
 	uint8_t failed[STATE_FAILED]
 		      [HASH_LEN]; /* packages whose trial failed, the newest first; zero: none */

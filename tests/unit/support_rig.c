@@ -2,6 +2,7 @@
 #include "support_rig.h"
 
 struct rig rig;
+uint64_t rig_data_len;
 const struct install_options rig_any_slot = {.wanted = -1};
 
 static struct front front;
@@ -72,10 +73,16 @@ static void rig_parts(uint64_t system_len)
 		uint64_t len = i == 5				  ? STATE_SIZE_MIN
 			       : !strncmp(labels[i], "system", 6) ? system_len
 								  : BOOT_LEN;
+		if (i == 6 && rig_data_len)
+			len = rig_data_len;
 		if (rig.slots == 1 && strstr(labels[i], "_b"))
 			continue;
 		rig.parts[rig.part_count++] = (struct part){labels[i], at, len};
 		at += len;
+	}
+	if (rig_data_len) {
+		rig.parts[rig.part_count++] = (struct part){"logs", at, BOOT_LEN};
+		at += BOOT_LEN;
 	}
 	rig.size = at + 0x8000;
 }

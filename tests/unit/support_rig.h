@@ -43,6 +43,7 @@ struct rig {
 	struct memsource source;
 };
 extern struct rig rig;
+extern uint64_t rig_data_len; /* of the partition "data"; not 0: there is one "logs" too */
 extern const struct install_options rig_any_slot;
 
 struct pkg *rig_package(uint64_t release, uint64_t seed, const char *product);

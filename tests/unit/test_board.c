@@ -382,6 +382,10 @@ static void no_label_twice(void **state)
 		at_case("wipe %s", wipes[i]);
 		assert_detail(load(root), DETAIL_BOARD_INVALID);
 	}
+	root = tree();
+	prop_set(lifeboat(root), "wipe", "data\0logs\0data", 15);
+	at_case("wipe data twice");
+	assert_detail(load(root), DETAIL_BOARD_INVALID);
 }
 
 /* Slot names stand in variable names and in BOOT_ORDER, divided by spaces. */
