@@ -78,28 +78,3 @@ def single(single_world, memory):
 def blank(blank_world, memory):
     """Recovery and nothing else."""
     return blank_world.copy(memory / "blank")
-
-
-# --- tests that wait for a minute ---------------------------------------------------------------------------------------
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "patience: looks at what was started with the session; comes last")
-
-
-def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.get_closest_marker("patience") is not None)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def impatient(request):
-    """What test_http_install.impatient_worlds started, or nothing where no test asks for it."""
-    patient = [item for item in request.session.items if item.get_closest_marker("patience")]
-    if not patient:
-        yield None
-        return
-    base, folder = request.getfixturevalue("running_world"), request.getfixturevalue("memory_root")
-    started = patient[0].module.impatient_worlds(base, folder / "impatient")
-    yield started
-    for _, _, _, _, process in started.values():
-        process.kill()
-        process.wait()

@@ -13,6 +13,7 @@ import time
 import pytest
 
 import packing
+import shim
 import world as worlds
 from world import compose, images_of
 
@@ -546,42 +547,21 @@ def test_addresses_that_are_none(world, url):
     world.check_running(before)
 
 
-def impatient_worlds(base, folder):
-    """Devices that talk to nobody, to strangers, and to a server that hangs up. Patience is a minute by design, so they
-    start with the session and are looked at when all other tests are done."""
-    def hangs_up(data):
-        def answer(connection, number, headers):
-            connection.send(data)
-            return False
-        return answer
-    servers = [Server(hangs_up(data)) for data in (b"220 smtp ready\r\n", b"HTTP/1.1 200 OK\r\n")]
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        nobody = s.getsockname()[1]
-    urls = {"nobody": f"http://127.0.0.1:{nobody}/update.boat", "unknown": "http://no-such-host.invalid/update.boat",
-            "smtp": servers[0].url, "cut": servers[1].url}
-    started = {}
-    for name, url in urls.items():
-        world = base.copy(folder / name)
-        started[name] = (world, world.snapshot(), url, time.monotonic(),
-                         subprocess.Popen(world.command("install", url), stdout=subprocess.PIPE,
-                                          stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, encoding="utf-8"))
-    return started
-
-
-@pytest.mark.patience
-@pytest.mark.parametrize("name,details", [("nobody", ["CONNECT_FAILED"]), ("unknown", ["NAME_UNKNOWN"]),
-                                          ("smtp", ["HTTP_MALFORMED", "CONNECTION_LOST"]),
-                                          ("cut", ["HTTP_MALFORMED", "CONNECTION_LOST"])])
-def test_patience_ends(impatient, name, details):
-    """Nobody listens, or not with HTTP: retried for a minute, then there is a clear end, and it is stored."""
-    world, before, url, started, process = impatient[name]
-    out, _ = process.communicate(timeout=max(5, 100 - (time.monotonic() - started)))
-    done = worlds.Done(subprocess.CompletedProcess([], process.returncode, out, ""), ["install", url])
-    assert done.status == 10 and any(done.says(d) for d in details), done
+@pytest.mark.parametrize("data,detail", [(b"220 smtp ready\r\n", "HTTP_MALFORMED"),
+                                         (b"HTTP/1.1 200 OK\r\n", "CONNECTION_LOST")], ids=["smtp", "cut"])
+def test_patience_ends(world, data, detail):
+    """Somebody listens who has nothing to say: retried for a minute, then there is a clear end, and it is stored."""
+    def answer(connection, number, headers):
+        connection.send(data)
+        return False
+    before, started = world.snapshot(), time.monotonic()
+    with Server(answer) as server:
+        done = world.install(server.url, env=shim.environment(speed=shim.SPEED))
+    passed = (time.monotonic() - started) * shim.SPEED
+    assert 55 < passed < 200 if detail == "CONNECTION_LOST" else passed < 200
+    assert done.status == 10 and done.says(detail) and server.url in done.flat, done
     newest = world.results[0]
-    assert newest["detail_name"] in details and newest["origin"] == url, newest
-    assert (url.split("/")[2] in done.flat or url.split("/")[2].split(":")[0] in done.flat), done
+    assert (newest["detail_name"], newest["origin"]) == (detail, server.url), newest
     assert world.snapshot() == before and worlds.NOTHING_CHANGED in done.flat, done
 
 
