@@ -6,7 +6,7 @@ import subprocess
 
 from rig import (boards, Board, confirmed, copy_image, in_recovery, installed, partitions, read_env, read_env_copies,
                  read_partition, restart, words)
-from scenarios import NEW, SCENARIOS
+from scenarios import FLOOR, NEW, SCENARIOS
 
 SECTOR = 512
 PATIENCE = 120      # s, for one wait
@@ -141,20 +141,27 @@ class Judge:
 
     # --- What it must have led to ---
 
-    def assert_end(self, case, disk, kind, end):
+    def assert_end(self, case, disk, kind, confirmed):
+        """The new system is whole and comes first; and all is as it was after the update that nothing interrupted."""
+        reference = self.reference[case.recording.name]
+        env, known = flags(disk), status(self.parts, disk, kind)
         assert self.holds(disk, "A", NEW), "slot A does not hold the new release"
-        assert flags(disk) == end[0], "boot flags %s, and not %s" % (flags(disk), end[0])
-        known = status(self.parts, disk, kind)
-        wrong = ["%s: %s, and not %s" % (k, known[k], end[1][k]) for k in end[1] if known[k] != end[1][k]]
+        assert env["BOOT_ORDER"].split()[0] == "A" and env["BOOT_RECOVERY"] == "0", env
+        assert (env["BOOT_A_GOOD"], env["BOOT_A_LEFT"]) == ("01"[confirmed], "3"), env
+        assert known["rollback_floor"] == (FLOOR if confirmed else 0), "the floor is %d" % known["rollback_floor"]
+        assert known["confirmed_release"] == (NEW if confirmed else reference.old), known
+        expected_env, expected = reference.end if confirmed else reference.flipped
+        assert env == expected_env, "boot flags %s, and not %s" % (env, expected_env)
+        wrong = ["%s: %s, and not %s" % (k, known[k], expected[k]) for k in expected if known[k] != expected[k]]
         assert not wrong, "; ".join(wrong)
 
     def assert_new(self, case, disk, kind):
-        self.assert_end(case, disk, kind, self.reference[case.recording.name].end)
+        self.assert_end(case, disk, kind, True)
 
     assert_recovery_confirmed = assert_new
 
     def assert_recovery_installed(self, case, disk, kind):
-        self.assert_end(case, disk, kind, self.reference[case.recording.name].flipped)
+        self.assert_end(case, disk, kind, False)
 
     def assert_old(self, case, disk, kind):
         """The old system is the first choice still, and what is left of the install is not in the way of the next."""
@@ -167,7 +174,7 @@ class Judge:
         assert status(self.parts, disk, kind)["confirmed_release"] == reference.old
         done = native(self.parts, "install", disk, kind, "--running", slot, self.parts.package(NEW))
         assert done.returncode == 0, "installing once more: " + done.stderr
-        self.assert_end(case, disk, kind, reference.flipped)
+        self.assert_end(case, disk, kind, False)
 
     def assert_recovery_alone(self, case, disk, kind):
         assert self.holds(disk, "B", 2) and flags(disk)["BOOT_ORDER"] == "B", flags(disk)

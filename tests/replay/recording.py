@@ -217,13 +217,13 @@ class Recording:
 
 
 def read_log(path):
-    """(flags, offset, bytes) of each entry."""
+    """(flags, offset, bytes) of each entry. QEMU counts the entries now and then only, so the file's end is the end."""
     with open(path, "rb") as f:
-        magic, version, entries, sector = struct.unpack("<QQQI", f.read(28))
+        magic, version, _, sector = struct.unpack("<QQQI", f.read(28))
         assert (magic, version, sector) == (0x6a736677736872, 1, SECTOR), "%s is no log of writes" % path
         f.seek(SECTOR)
-        for _ in range(entries):
-            at, count, flags, _ = struct.unpack_from("<QQQQ", f.read(SECTOR))
+        while head := f.read(SECTOR):
+            at, count, flags, _ = struct.unpack_from("<QQQQ", head)
             data = f.read(count * SECTOR)
             assert len(data) == count * SECTOR, "%s is cut" % path
             yield flags, at * SECTOR, data
