@@ -200,7 +200,8 @@ $(call components,linux-headers-aarch64): recovery/components/linux-headers.reci
 $(call components,musl-aarch64): recovery/components/musl.recipe build/sources/musl.version
 $(call components,kernel-aarch64): recovery/components/kernel.recipe build/sources/linux.version \
 	$(wildcard kernel-config/*.config)
-$(call components,u-boot-aarch64): recovery/components/u-boot.recipe build/sources/u-boot.version qemu/u-boot.config qemu/u-boot.env
+$(call components,u-boot-aarch64): recovery/components/u-boot.recipe recovery/components/u-boot.common \
+	build/sources/u-boot.version qemu/u-boot.config qemu/u-boot.env qemu/u-boot.patch
 $(call components,busybox-aarch64): recovery/components/busybox.recipe build/sources/busybox.version initramfs/busybox.config
 $(call components,busybox-system-aarch64): recovery/components/busybox-system.recipe recovery/components/busybox.recipe \
 	build/sources/busybox.version qemu/system/busybox.config
