@@ -70,6 +70,7 @@ for lb_s in $lb_order R a b; do
 			# A try is taken away before the slot is started. If that cannot be stored, a slot on trial
 			# would be tried for ever, so only a good one is started then.
 			setenv bootargs; setenv fdtaddr; setenv lb_start; setenv lb_size; setenv lb_total; setenv lb_blocks
+			setenv lb_number; setenv lb_uuid
 			setenv BOOT_${lb_slot}_LEFT $lb_next
 			if env save; then
 				lb_go=1
@@ -123,6 +124,7 @@ for lb_s in $lb_order R a b; do
 		lb_reason=boot-image-invalid
 		if test $lb_s != R; then
 			setenv bootargs; setenv fdtaddr; setenv lb_start; setenv lb_size; setenv lb_total; setenv lb_blocks
+			setenv lb_number; setenv lb_uuid
 			setenv BOOT_${lb_slot}_LEFT 0
 			env save
 		fi
