@@ -20,9 +20,16 @@ static bool was_flipped(const struct journal *journal, const struct flags *flags
 	return was_begun(journal) && flags_in_order(flags, journal->target);
 }
 
+/* What was committed and is in no order any more was given up: nothing of it waits. */
+static bool was_given_up(const struct journal *journal, const struct flags *flags)
+{
+	return journal->step == JOURNAL_COMMITTED && !was_flipped(journal, flags);
+}
+
 bool install_is_pending(const struct state *state, const struct flags *flags)
 {
-	return was_begun(&state->journal) && !was_flipped(&state->journal, flags);
+	return was_begun(&state->journal) && !was_flipped(&state->journal, flags) &&
+	       !was_given_up(&state->journal, flags);
 }
 
 static void begin_result(const struct device *device, enum result_what what, int slot,
@@ -262,6 +269,8 @@ enum detail install_settle(struct device *device, const char *reason, bool *sett
 		return detail;
 	*settled = note_lost_state(device, &flags, result);
 	settle_wipe(device, &flags);
+	if (was_given_up(j, &flags) && (detail = end_journal(device, fault)))
+		return detail;
 	if (was_flipped(j, &flags) && flags.slot[j->target].good)
 		return keep_confirmation(device, j->target, fault);
 	if (!trial_failed(device, &flags))
@@ -273,18 +282,18 @@ enum detail install_settle(struct device *device, const char *reason, bool *sett
 	name_trial(device, j->target, reason, object, sizeof(object));
 	fault_set(&result->fault, DETAIL_TRIAL_FAILED, object);
 	/*
-	 * The report first, then the journal, then the flags: a cut in between tells it twice at
-	 * worst. The slot has no tries left, so the flags can wait.
+	 * The report first, then the flags, then the journal: a cut before the flags tells it twice
+	 * at worst, and one after them leaves what the next start ends.
 	 */
 	keep_result(device, result);
 	remember_failed(&state->record, j->package_id);
-	if ((detail = state_store_record(state, fault)) || (detail = end_journal(device, fault)))
+	if ((detail = state_store_record(state, fault)))
 		return detail;
 	flags_give_up(&flags, j->target);
 	if ((detail = store_flags(device, &flags, false, fault)))
 		return detail;
 	*settled = true;
-	return DETAIL_OK;
+	return end_journal(device, fault);
 }
 
 /* A slot older than the floor that is now in force must never be started again. */

@@ -162,6 +162,8 @@ static void settle_cut_at_every_write(void **state)
 			check(newest_result(DETAIL_TRIAL_FAILED, RESULT_TRIAL));
 			check(!strcmp(rig_env("BOOT_B_LEFT"), "0") &&
 			      rig.state.journal.step == JOURNAL_IDLE);
+			/* I6: as if there had been no cut. */
+			check(!strcmp(rig_env("BOOT_ORDER"), "A"));
 			if (!died) {
 				assert_detail(d, DETAIL_OK);
 				check(cuts > 10);
@@ -413,6 +415,15 @@ static void reject_cut_at_every_write(void **state)
 			check(rig_choice_of(rig.disk->durable) != 'R');
 			rig_boot(rig_choice_of(rig.disk->durable) == 'B');
 			check(rig.state.record.rollback_floor == 7);
+			/* I6: given up and journalled, or neither and on trial still. */
+			bool settled, given_up = !strcmp(rig_env("BOOT_ORDER"), "A");
+			struct flags flags;
+			assert_detail(install_load_flags(&rig.device, &flags, NULL, &rig.fault),
+				      DETAIL_OK);
+			check(!install_is_pending(&rig.state, &flags));
+			assert_detail(settle(&settled), DETAIL_OK);
+			check(rig.state.journal.step ==
+			      (given_up ? JOURNAL_IDLE : JOURNAL_COMMITTED));
 			if (!died) {
 				check(die > 2);
 				return;
