@@ -149,7 +149,7 @@ UNIT_HELPER_SRCS = \
 
 # --- Goals -----------------------------------------------------------------------------------------------------------
 
-.PHONY: all setup native-libs host aarch64 board unit test test-system replay replay-deep coverage demo size bench format format-check clean FORCE
+.PHONY: all setup native-libs host aarch64 board unit test test-system replay replay-deep coverage demo size bench format format-check clean fuzz fuzz-corpus fuzz-coverage fuzz-deep fuzz-minimize FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -508,6 +508,119 @@ test: unit test-system
 demo: all
 	$(Q)$(PYTHON) qemu/demo
 
+# --- Fuzzing (tests/fuzz/fuzz.h) --------------------------------------------------------------------------------------
+
+# tests/fuzz/target_NAME.c is one fuzzer, with its kept inputs in tests/fuzz/corpus/NAME.
+FUZZ_TARGETS = \
+	board \
+	chunk \
+	environment \
+	gpt \
+	header \
+	http \
+	http_chunks \
+	http_head \
+	index \
+	kernel \
+	keys \
+	manifest \
+	medium \
+	signatures \
+	state \
+	trust \
+	url
+# What a target links besides: a file of tests/fuzz, functions that a file of tests/fuzz takes the place of, libraries.
+fuzz-wrap-http = tcp_resolve tcp_connect tcp_close tcp_send tcp_receive system_now_ms watch_sleep
+fuzz-with-signatures = signature_cheap
+fuzz-wrap-signatures = br_ecdsa_i31_vrfy_asn1
+fuzz-with-trust = signature_real
+fuzz-libs-trust = -lcrypto
+
+# Shared by the targets.
+FUZZ_HELPER_SRCS = \
+	tests/fuzz/fuzz.c \
+	tests/fuzz/manifests.c \
+	tests/fuzz/signature.c \
+	tests/fuzz/trees.c \
+	$(UNIT_HELPER_SRCS)
+
+FUZZ_CC = clang-14
+FUZZ_SECONDS ?= 900
+FUZZ_FLAGS = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link
+# Whoever wrote libfdt and zstd does without the second sanitizer.
+FUZZ_SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=undefined
+fuzz-program = $(foreach t,$(FUZZ_TARGETS),build/$(1)/fuzz-$(t))
+# build tree, target
+fuzz-objects = $(call objects,$(1),tests/fuzz/target_$(2).c \
+	$(foreach w,$(fuzz-with-$(2)),$(if $(findstring /,$(w)),$(w),tests/fuzz/$(w).c)))
+
+build/fuzz/flags: FORCE
+	$(call changed,$(COMMON_FLAGS) $(CORE_WARNINGS) $(FUZZ_FLAGS) $(FUZZ_SANITIZERS))
+build/fuzz-cover/flags: FORCE
+	$(call changed,$(COMMON_FLAGS) $(CORE_WARNINGS))
+
+build/fuzz/obj/%.o: %.c build/fuzz/flags | build/native/done
+	$(call say,CC,$< (for the fuzzer))
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) $(FUZZ_SANITIZERS) $(COMMON_FLAGS) $(call layer-flags,$<) \
+		-isystem build/native/include -Itests/unit -c $< -o $@
+
+build/fuzz-cover/obj/%.o: %.c build/fuzz-cover/flags | build/native/done
+	$(call say,CC,$< (for coverage))
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O0 -g --coverage $(COMMON_FLAGS) $(call layer-flags,$<) -isystem build/native/include \
+		-Itests/unit -c $< -o $@
+
+# The decoders of others, so that the sanitizer watches them and the fuzzer sees where it gets.
+build/fuzz/%/done: recovery/components/%.recipe build/fuzz/flags build/native/done
+	$(call say,BUILD,$* (for the fuzzer))
+	$(Q)rm -rf build/fuzz/$* && mkdir -p build/fuzz/$*/work
+	$(call logged,fuzz-$*,set -e; CC=$(FUZZ_CC) AR=$(AR) target=native dest="$$PWD/build/fuzz/$*"; \
+		lib_flags="$(FUZZ_FLAGS) -fsanitize=address"; . recovery/components/$*.recipe; \
+		src=$$(readlink -f "build/sources/$$source"); cd "$$dest/work"; recipe)
+	@touch $@
+
+$(foreach b,fuzz test fuzz-cover,build/$(b)/libfuzz.a): build/%/libfuzz.a: Makefile
+	@rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+$(foreach b,fuzz test fuzz-cover,$(eval build/$(b)/libfuzz.a: $(call objects,$(b),$(FUZZ_HELPER_SRCS))))
+build/fuzz/libdevice.a build/fuzz-cover/libdevice.a: Makefile
+	@rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+build/fuzz/libdevice.a: $(call objects,fuzz,$(DEVICE_SRCS))
+build/fuzz-cover/libdevice.a: $(call objects,fuzz-cover,$(DEVICE_SRCS))
+
+# build tree, target, compiler and its options, zstd and libfdt, more objects
+define fuzz-rule
+build/$(1)/fuzz-$(2): $(call fuzz-objects,$(1),$(2)) $(5) build/$(1)/libfuzz.a build/$(1)/libdevice.a build/native/done
+	$$(Q)$(3) -o $$@ $(call fuzz-objects,$(1),$(2)) $(5) $(foreach w,$(fuzz-wrap-$(2)),-Wl$(comma)--wrap=$(w)) \
+		-Wl,--start-group build/$(1)/libfuzz.a build/$(1)/libdevice.a build/native/lib/libbearssl.a $(4) \
+		-Wl,--end-group $(fuzz-libs-$(2)) -lcmocka
+endef
+FUZZ_LIBS = build/fuzz/zstd/lib/libzstd.a build/fuzz/libfdt/lib/libfdt.a
+$(FUZZ_LIBS): build/fuzz/zstd/done build/fuzz/libfdt/done
+$(call fuzz-program,fuzz): $(FUZZ_LIBS)
+$(foreach t,$(FUZZ_TARGETS),$(eval $(call fuzz-rule,fuzz,$(t),\
+	$(FUZZ_CC) $(FUZZ_SANITIZERS) -fsanitize=fuzzer,$(FUZZ_LIBS),)))
+$(foreach t,$(FUZZ_TARGETS),$(eval $(call fuzz-rule,test,$(t),$(CC) $(SANITIZERS),$(NATIVE_LIBS),\
+	build/test/obj/tests/fuzz/fuzz_main.o)))
+$(foreach t,$(FUZZ_TARGETS),$(eval $(call fuzz-rule,fuzz-cover,$(t),$(CC) --coverage,$(NATIVE_LIBS),\
+	build/fuzz-cover/obj/tests/fuzz/fuzz_main.o)))
+
+# Every kept input, without libFuzzer: quick.
+fuzz-corpus: $(call fuzz-program,test)
+	$(Q)$(PYTHON) tests/fuzz/run.py corpus $(FUZZ_TARGETS)
+# 20 seconds of each fuzzer, from the kept inputs on.
+fuzz: $(call fuzz-program,fuzz)
+	$(Q)$(PYTHON) tests/fuzz/run.py short $(FUZZ_TARGETS)
+# FUZZ_SECONDS of each, one after the other; what they find of new ground is kept in build/fuzz/found.
+fuzz-deep: $(call fuzz-program,fuzz)
+	$(Q)$(PYTHON) tests/fuzz/run.py deep --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+# How much of each parser its kept inputs reach.
+fuzz-coverage: $(call fuzz-program,fuzz-cover)
+	$(Q)$(PYTHON) tests/fuzz/coverage.py $(FUZZ_TARGETS)
+# The kept inputs anew, from seeds, what there is, and what a deep run found: as few as reach the same.
+fuzz-minimize: $(call fuzz-program,fuzz) $(call fuzz-program,test)
+	$(Q)$(PYTHON) tests/fuzz/run.py minimize $(FUZZ_TARGETS)
+
 # --- Figures ---------------------------------------------------------------------------------------------------------
 
 # name, file, limit in bytes
@@ -536,4 +649,4 @@ format-check: | $(SETUP)
 clean:
 	$(Q)rm -rf build
 
--include $(shell find build/host build/test build/coverage build/aarch64 -name '*.d' 2>/dev/null)
+-include $(shell find build/host build/test build/coverage build/aarch64 build/fuzz build/fuzz-cover -name '*.d' 2>/dev/null)

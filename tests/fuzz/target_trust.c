@@ -1,0 +1,2 @@
+/* The target signatures once more, with real ECDSA, which OpenSSL judges too. */
+#include "target_signatures.c"
