@@ -110,6 +110,11 @@ class Recording:
         self._name_epochs()
         self._hash_durable()
 
+    def protocol(self):
+        """The kinds of writes in their order, without the log."""
+        kinds = (w.what for epoch in self.epochs for w in epoch.writes if w.what not in ("log", "state"))
+        return [kind for kind, _ in itertools.groupby(kinds)]
+
     def region(self, offset):
         for start, end, label in self.regions:
             if start <= offset < end:

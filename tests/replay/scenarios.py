@@ -99,11 +99,10 @@ class TwinBoard(Board):
         return command + ["-device", "virtio-blk-pci,drive=main,addr=8,share-rw=on,write-cache=on"]
 
 
-def install_running(b, release):
-    """Install in the running system, once it has confirmed itself."""
-    confirmed(b, release)
+def install_running(b):
+    """Install in the running system, which has confirmed itself."""
     b.send("\n")
-    b.login()
+    b.login(120)
     mount_stick(b)
     b.send("lifeboat install --reboot /tmp/stick/update.boat\n")
 
@@ -131,5 +130,6 @@ def record(parts, scenario, folder):
             install(b, 180)
             restart(b)
         else:
-            install_running(b, release)
+            confirmed(b, release, 120)
+            install_running(b)
         confirmed(b, NEW, 120)
