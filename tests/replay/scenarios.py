@@ -11,8 +11,8 @@ import random
 import shutil
 import subprocess
 
-from rig import (MIB, ROOT, Board, Parts, Rig, asked, boards, confirmed, copy_image, install, make_stick, mount_stick,
-                 restart, run, write_env)
+from rig import (MIB, ROOT, Board, Parts, confirmed, copy_image, install, make_stick, mount_stick, restart, run,
+                 write_env)
 
 NEW = 4         # the release that is installed
 FLOOR = 2       # and the rollback floor that it brings
