@@ -14,7 +14,8 @@ static void say(const struct device *device, const char *line)
 
 /*
  * The device record names the slots that have confirmed themselves; a slot leaves it before its
- * first byte is overwritten.
+ * first byte is overwritten. One that is older than the floor stays in it, and is no system any
+ * more: it was dropped from the flags when the floor rose (I7).
  */
 static void flags_from_record(const struct device *device, struct flags *flags)
 {
@@ -22,7 +23,8 @@ static void flags_from_record(const struct device *device, struct flags *flags)
 
 	memset(flags, 0, sizeof(*flags));
 	for (size_t i = 0; i < device->board->slot_count; i++) {
-		if (!record->slot[i].confirmed)
+		if (!record->slot[i].confirmed ||
+		    (record->slot[i].release && record->slot[i].release < record->rollback_floor))
 			continue;
 		flags->slot[i] = (struct flags_slot){.tries = device->board->tries, .good = true};
 		flags->order[flags->order_count++] = (uint8_t)i;

@@ -593,6 +593,30 @@ static void flags_from_the_device_record(void **state)
 	check(d != DETAIL_OK && !anew);
 }
 
+/* The floor has dropped a slot from the flags, and the record still names it: it stays dropped. */
+static void i7_flags_from_the_record_keep_the_floor(void **state)
+{
+	(void)state;
+	for (uint64_t floor = 8; floor <= 10; floor++) {
+		struct flags flags;
+		bool anew = false;
+		on_trial(); /* A: release 9, confirmed; B: release 10 */
+		rig.state.journal.rollback_floor = floor;
+		assert_detail(install_confirm(&rig.device, &rig.result), DETAIL_OK);
+		check(rig.state.record.rollback_floor == floor);
+		memset(rig.disk->now + ENV_A, 0xee, ENV_SIZE);
+		memset(rig.disk->now + ENV_B, 0xee, ENV_SIZE);
+		memcpy(rig.disk->durable + ENV_A, rig.disk->now + ENV_A, ENV_B + ENV_SIZE - ENV_A);
+		rig_boot(-1);
+		assert_detail(install_load_flags(&rig.device, &flags, &anew, &rig.fault),
+			      DETAIL_OK);
+		at_case("floor %d: %d slots", (int)floor, (int)flags.order_count);
+		check(anew && flags.order[0] == 1 && flags.slot[1].good);
+		check(flags_in_order(&flags, 0) == (floor <= 9));
+		check(flags.slot[0].good == (floor <= 9) && !flags.slot[0].tries == (floor > 9));
+	}
+}
+
 /* --- The whole circle --- */
 
 static void boots_are_counted(void **state)
@@ -682,6 +706,7 @@ int main(void)
 		TEST(damaged_flags_are_told),
 		TEST(confirm_with_damaged_flags),
 		TEST(flags_from_the_device_record),
+		TEST(i7_flags_from_the_record_keep_the_floor),
 		TEST(boots_are_counted),
 		TEST(i11_no_install_before_the_confirmation),
 		TEST(five_updates_in_a_row),
