@@ -283,7 +283,7 @@ static enum detail open_disk(struct app *app, bool for_writing, struct fault *fa
 	if (app->options.disk && is_own_disk(app)) {
 		disk_close(&app->disk);
 		return fault_set(fault, DETAIL_USAGE,
-				 "--disk with this device's own disk: leave it out; that");
+				 "--disk with this device's own disk (leave it out)");
 	}
 	detail = plan_check_board(&app->board, &app->disk.gpt, app->disk.storage.disk->size, fault);
 	if (!detail)

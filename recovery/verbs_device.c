@@ -335,7 +335,7 @@ int verb_request_recovery(struct app *app, const struct verb_options *o)
 	app_start(app, &o->app, false);
 	if (!is_word(reason))
 		detail = fault_set(&fault, DETAIL_USAGE,
-				   "a reason is one word of a-z, 0-9 and -, at most 31 long; this");
+				   "the reason (one word of a-z, 0-9 and -, at most 31 long)");
 	else if (!(detail = app_open(app, true, &fault)))
 		detail = install_request_recovery(&app->device, reason, &fault);
 	if (!detail) {

@@ -35,14 +35,14 @@ enum status {
 	/* 2xx, 3xx: the caller's */                                                               \
 	X(USAGE, 201, "is not what this command takes", "See `lifeboat --help`.")                  \
 	X(NOT_PERMITTED, 301, "is not permitted here",                                             \
-	  "Ask for it from a place that may do it, or as root.")                                   \
+	  "Be root; in recovery, choose it from the menu.")                                        \
 	X(OLDER_NEEDS_CONSENT, 302, "is older than the installed release",                         \
 	  "Say yes on the screen, or add --allow-older.")                                          \
 	X(SINGLE_SLOT_RUNNING, 303, "cannot be installed while the only slot is running",          \
 	  "Use `lifeboat request-recovery`, reboot, and install from recovery.")                   \
 	X(NOT_CONFIRMED_YET, 305,                                                                  \
-	  "runs on trial: the other slot is the only one that has proved itself",                  \
-	  "Run `lifeboat confirm` first, or reboot to go back.")                                   \
+	  "is on trial, and the other slot is the only one that has proved itself",                \
+	  "Run `lifeboat confirm` first.")                                                         \
 	X(BUSY, 306, "is in use by another lifeboat process", "Wait for it to end.")               \
 	X(NOT_RECOVERY, 307, "runs in the recovery system only",                                   \
 	  "Use `lifeboat request-recovery` and restart, or `lifeboat install`.")                   \
@@ -51,12 +51,14 @@ enum status {
 	/* 10xx: the package did not arrive */                                                     \
 	X(SOURCE_NOT_FOUND, 1001, "cannot be opened",                                              \
 	  "Check the name and that the medium is plugged in.")                                     \
-	X(SOURCE_READ, 1002, "cannot be read", "Try another stick, card or port.")                 \
+	X(SOURCE_READ, 1002, "cannot be read",                                                     \
+	  "Copy it again, or try another stick, card or port.")                                    \
 	X(SOURCE_GONE, 1003, "was pulled out before the end",                                      \
 	  "Plug it in again: the work goes on where it stopped.")                                  \
 	X(NO_PACKAGE, 1004, "holds no package for this device",                                    \
 	  "Copy a .boat file to the top folder or to lifeboat/ of the stick.")                     \
-	X(MOUNT_FAILED, 1005, "has no file system that can be read", "Use vfat, exfat or ext4.")   \
+	X(MOUNT_FAILED, 1005, "has no file system that can be read",                               \
+	  "Use a stick or card with vfat, exfat or ext4.")                                         \
 	X(URL_INVALID, 1006, "is not a usable address", "Use http://host[:port]/path.")            \
 	X(NETWORK_DOWN, 1007, "has no working network connection",                                 \
 	  "Check the cable and the DHCP server.")                                                  \
@@ -144,10 +146,11 @@ enum status {
 	  "Use the package for this device.")                                                      \
 	X(IMAGE_ROLE_MISSING, 2034, "is needed by this board and is not in the package",           \
 	  "Use a complete package.")                                                               \
-	X(NO_TRUST_STORE, 2035, "has no keys built in", "Install a release build of Lifeboat.")    \
+	X(NO_TRUST_STORE, 2035, "cannot be checked: this program has no keys built in",            \
+	  "Install a release build of Lifeboat.")                                                  \
 	/* 30xx: the device could not be changed */                                                \
-	X(BOARD_MISSING, 3001, "is not described: no board tree was found",                        \
-	  "Pass --board, or add /lifeboat.")                                                       \
+	X(BOARD_MISSING, 3001, "has no board tree",                                                \
+	  "Add the node /lifeboat to the device tree, or pass --board.")                           \
 	X(BOARD_INVALID, 3002, "is wrong in the board tree", "Correct the board tree.")            \
 	X(DISK_NOT_FOUND, 3003, "is on no disk of this device",                                    \
 	  "Check the partition labels and the board tree.")                                        \
@@ -162,13 +165,15 @@ enum status {
 	X(PARTITION_CHANGED, 3009, "lies elsewhere for the kernel than in the partition table",    \
 	  "Reboot, so that the kernel reads the table again.")                                     \
 	X(DEVICE_OPEN, 3010, "cannot be opened",                                                   \
-	  "Check that you are root and that the device works.")                                    \
-	X(DEVICE_READ, 3011, "cannot be read", "The storage is failing; see `lifeboat log`.")      \
-	X(DEVICE_WRITE, 3012, "cannot be written", "The storage is failing or write-protected.")   \
-	X(DEVICE_FLUSH, 3013, "cannot be flushed", "The storage is failing.")                      \
+	  "Check the name, that you are root, and that the device works.")                         \
+	X(DEVICE_READ, 3011, "cannot be read",                                                     \
+	  "The storage is failing: see the kernel's log, and replace it.")                         \
+	X(DEVICE_WRITE, 3012, "cannot be written", "It is failing, full or write-protected.")      \
+	X(DEVICE_FLUSH, 3013, "cannot be flushed",                                                 \
+	  "The storage is failing: see the kernel's log, and replace it.")                         \
 	X(IMAGE_TOO_LARGE, 3014, "does not fit into its partition",                                \
 	  "Use a smaller image or a larger partition.")                                            \
-	X(EXTENT_OVERLAP, 3015, "would overwrite something else",                                  \
+	X(EXTENT_OVERLAP, 3015, "overlap on the disk",                                             \
 	  "Correct the board tree or the partition table.")                                        \
 	X(SLOT_UNKNOWN, 3017, "is not a slot of this board", "Use one of the board tree's slots.") \
 	X(READ_BACK, 3018, "does not hold what was written to it",                                 \
@@ -177,9 +182,11 @@ enum status {
 	  "Install from recovery: that writes it anew.")                                           \
 	X(FLAGS_FULL, 3021, "has no room for the boot flags",                                      \
 	  "Remove variables that are not needed.")                                                 \
-	X(FLAGS_NOT_STORED, 3022, "could not be stored", "The storage is failing.")                \
+	X(FLAGS_NOT_STORED, 3022, "could not be stored",                                           \
+	  "The storage is failing: see the kernel's log, and replace it.")                         \
 	X(STATE_TOO_SMALL, 3023, "is too small for the state", "Make it 3 MiB or larger.")         \
-	X(CHUNK_CHANGED, 3024, "changed between check and write", "The memory is failing.")        \
+	X(CHUNK_CHANGED, 3024, "changed between check and write",                                  \
+	  "The memory is failing: replace the device.")                                            \
 	X(NOT_ENOUGH_SPACE, 3025, "has not enough free space", "Free some space.")                 \
 	X(INTERRUPTED, 3026, "was interrupted before it was done",                                 \
 	  "Start it again: it goes on where it stopped.")                                          \
@@ -188,7 +195,7 @@ enum status {
 	X(NO_SYSTEM, 3028, "has no system that could be started", "Install a package.")            \
 	X(SLOT_KEPT, 3029,                                                                         \
 	  "runs, or is the only one that has proved itself: it is not overwritten",                \
-	  "Leave the choice of the slot to Lifeboat.")                                             \
+	  "Leave out --slot: Lifeboat chooses.")                                                   \
 	X(STATE_LOST, 3030,                                                                        \
 	  "held nothing that is valid: rollback floor, key epoch, history and log are lost",       \
 	  "Install a current release; find out what erased it.")                                   \
@@ -198,16 +205,16 @@ enum status {
 	  "Choose it again; the storage may be failing.")                                          \
 	/* 40xx: the installed system did not prove itself */                                      \
 	X(HEALTH_FAILED, 4001, "failed its health check",                                          \
-	  "See the log; the system before this one is started.")                                   \
+	  "See `lifeboat log`, which has what the check said.")                                    \
 	X(HEALTH_TIMEOUT, 4002, "did not end its health check in time",                            \
-	  "See the log; the system before this one is started.")                                   \
+	  "See `lifeboat log`; make the check quicker, or health-timeout longer.")                 \
 	X(TRIAL_FAILED, 4003, "did not confirm itself and was given up",                           \
 	  "See `lifeboat log` for the cause; install a later release.")                            \
 	X(HEALTH_UNUSABLE, 4004, "cannot be run as a health check", "Make it an executable file.") \
 	X(SLOT_NOT_RUNNING, 4005, "does not say which slot is running",                            \
 	  "The boot script must pass lifeboat.slot= to the kernel.")                               \
 	X(FELL_BACK, 4006, "did not come up any more, and the system before it was started",       \
-	  "See the log. Install it again, or something newer.")
+	  "See `lifeboat log` for the cause; install it again, or a later release.")
 
 #define DETAIL_ENUM(name, number, sentence, advice) DETAIL_##name = number,
 enum detail { DETAIL_TABLE(DETAIL_ENUM) };

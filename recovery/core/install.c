@@ -177,12 +177,12 @@ static enum detail mark_target(struct run *run)
 	struct flags before = run->flags;
 	enum detail detail;
 
-	run_step(run, STEP_MARK, 0);
 	/* Room for the flip is looked for now: when the whole slot is written it would be late. */
 	flip(run);
 	if ((detail = run->device->flag_store->ops->fits(run->device->flag_store, &run->flags,
 							 run->anew, &run->fault)))
 		return detail;
+	run_step(run, STEP_MARK, 0);
 	run->flags = before;
 	flags_mark_target(&run->flags, target);
 	/*

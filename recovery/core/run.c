@@ -178,6 +178,19 @@ enum detail run_write(struct run *run)
 
 /* --- Read back --- */
 
+/* Not the medium's fault. */
+static enum detail package_fault(struct run *run, enum detail detail, size_t image)
+{
+	struct text t = TEXT_IN(run->fault.object);
+
+	run_target_fault(run, detail, image, 0, 0);
+	text_clear(&t);
+	text_add(&t, "image ");
+	text_add(&t, run->fault.role);
+	front_name_fault(run->device->front, &run->fault);
+	return detail;
+}
+
 /*
  * An image that is not what the manifest says: which chunk of the medium is wrong? When none is, it
  * is the package that contradicts itself, and no sound medium shall be blamed for it.
@@ -194,7 +207,7 @@ static enum detail find_difference(struct run *run, size_t image)
 	front_rewind(front);
 	while (!front_next(front, &chunk, &more, &ignored)) {
 		if (!more || chunk.image > image)
-			return run_target_fault(run, DETAIL_IMAGE_HASH, image, 0, 0);
+			return package_fault(run, DETAIL_IMAGE_HASH, image);
 		if (chunk.image < image)
 			continue;
 		if (dev->ops->read(dev, chunk.off, run->device->buffer, padded(dev, chunk.len)))

@@ -45,7 +45,7 @@ enum detail trust_check(const struct trust *trust, const struct package_signatur
 	const struct trust_key *first = NULL;
 
 	if (!trust->count)
-		return fault_set(fault, DETAIL_NO_TRUST_STORE, "this program");
+		return fault_set(fault, DETAIL_NO_TRUST_STORE, "package");
 	if (!signatures->count)
 		return fault_set(fault, DETAIL_UNSIGNED, "package");
 	for (size_t i = 0; i < signatures->count; i++) {

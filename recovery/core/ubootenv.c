@@ -70,7 +70,7 @@ static int read_both(struct ubootenv *env, bool to_store, struct fault *fault)
 	bool unreadable = state[0] == COPY_UNREADABLE || state[1] == COPY_UNREADABLE;
 
 	if (to_store && unreadable) {
-		fault_set(fault, DETAIL_DEVICE_READ, "boot flags (U-Boot environment)");
+		fault_set(fault, DETAIL_DEVICE_READ, "U-Boot environment (boot flags)");
 		return -1;
 	}
 	if (state[0] == COPY_VALID && state[1] == COPY_VALID)
@@ -79,9 +79,9 @@ static int read_both(struct ubootenv *env, bool to_store, struct fault *fault)
 		return state[0] == COPY_VALID ? 0 : 1;
 	/* What cannot be read may be sound: only what was read and is damaged counts as damaged. */
 	if (unreadable)
-		fault_set(fault, DETAIL_DEVICE_READ, "boot flags (U-Boot environment)");
+		fault_set(fault, DETAIL_DEVICE_READ, "U-Boot environment (boot flags)");
 	else
-		fault_set(fault, DETAIL_FLAGS_DAMAGED, "boot flags (U-Boot environment)");
+		fault_set(fault, DETAIL_FLAGS_DAMAGED, "U-Boot environment (boot flags)");
 	return -1;
 }
 
@@ -277,7 +277,7 @@ static enum detail write_copy(struct ubootenv *env, int i, uint8_t *scratch, str
 		return DETAIL_OK;
 	memset(env->copy[i], 0, (size_t)env->board->flag_size);
 	write_and_look(env, i, scratch);
-	return fault_errno(fault, DETAIL_FLAGS_NOT_STORED, "boot flags (U-Boot environment)",
+	return fault_errno(fault, DETAIL_FLAGS_NOT_STORED, "U-Boot environment (boot flags)",
 			   error < 0 ? 0 : error);
 }
 
@@ -302,7 +302,7 @@ static enum detail lay_out(struct ubootenv *env, const struct flags *flags, bool
 	write_data(env, &w, current < 0 ? NULL : env->copy[current] + ENV_DATA, size - ENV_DATA,
 		   flags);
 	if (w.full)
-		return fault_set(fault, DETAIL_FLAGS_FULL, "boot flags (U-Boot environment)");
+		return fault_set(fault, DETAIL_FLAGS_FULL, "U-Boot environment (boot flags)");
 	copy[ENV_SERIAL] = current < 0 ? 1 : (uint8_t)(env->copy[current][ENV_SERIAL] + 1);
 	store_le32(copy + ENV_CRC, crc32(copy + ENV_DATA, size - ENV_DATA));
 	return DETAIL_OK;

@@ -56,8 +56,10 @@ static enum detail make_connection(struct source_http *http, struct fault *fault
 	http_disconnect(http);
 	err = tcp_resolve(&http->tcp, url->host, url->port, http->limits.resolve_timeout_ms,
 			  &addresses);
+	/* The resolver says these two where a name has no address: nobody would understand them. */
 	if (err)
-		return http_net_failed(http, DETAIL_NAME_UNKNOWN, err, fault);
+		return http_net_failed(http, DETAIL_NAME_UNKNOWN,
+				       err == ENOENT || err == EAGAIN ? 0 : err, fault);
 	err = tcp_connect(&http->tcp, &addresses, http->limits.connect_timeout_ms);
 	if (err)
 		return http_net_failed(http, DETAIL_CONNECT_FAILED, err, fault);

@@ -179,8 +179,9 @@ enum detail system_lock(const char *image, int *lock, struct fault *fault)
 	err = errno;
 	close(*lock);
 	*lock = -1;
-	return fault_errno(fault, err == EWOULDBLOCK ? DETAIL_BUSY : DETAIL_DEVICE_OPEN,
-			   image ? image : "this device", err);
+	if (err == EWOULDBLOCK)
+		return fault_set(fault, DETAIL_BUSY, image ? image : "this device");
+	return fault_errno(fault, DETAIL_DEVICE_OPEN, path, err);
 }
 
 /* --- signals --- */

@@ -175,14 +175,17 @@ void words_errno(struct text *t, int sys_errno)
 void words_fault(struct text *t, const struct fault *fault, const char *other)
 {
 	const char *between = " (";
-	char n[WORDS_NUMBER_SIZE];
+	char n[WORDS_NUMBER_SIZE], image[64];
+	struct text i = TEXT_IN(image);
 
 	text_add(t, fault->object[0] ? fault->object : other);
 	text_add(t, ": ");
 	text_add(t, detail_sentence(fault->detail));
-	if (fault->role[0]) {
+	text_clear(&i);
+	say_with(&i, STRING_FAULT_IMAGE, fault->role, NULL, NULL, NULL);
+	if (fault->role[0] && !strstr(fault->object, image)) {
 		text_add(t, between);
-		say_with(t, STRING_FAULT_IMAGE, fault->role, NULL, NULL, NULL);
+		text_add(t, image);
 		between = ", ";
 	}
 	if (fault->offset) {

@@ -173,7 +173,7 @@ static void a_fault_says_what_is_wrong_what_to_do_and_what_holds(void **state)
 		"Result      install_failed (30), code 3012 DEVICE_WRITE\n"
 		"            system_b: cannot be written (image system, at byte 1572864,\n"
 		"            input/output error, error 5).\n"
-		"What to do  The storage is failing or write-protected.\n"
+		"What to do  It is failing, full or write-protected.\n"
 		"Next        Slot B is not complete and is not started. Slot A with version 1.0\n"
 		"            (release 1) is as it was.\n");
 	end_session(s);

@@ -333,7 +333,7 @@ package("CHUNK_LENGTH", "update.boat", stored(0, length=0), started=True)
 package("CHUNK_STORED_HASH", "update.boat", lambda: worlds.spoiled(compose()), started=True)
 package("CHUNK_DECOMPRESS", "update.boat", stored(1, kind=ZSTD, stored=skippable(8)), started=True)
 package("CHUNK_PLAIN_HASH", "update.boat", stored(0, plain_hash=bytes(32)), started=True)
-package("IMAGE_HASH", "system", lambda: compose(on_tree=set_image(sha256=bytes(32))), started=True)
+package("IMAGE_HASH", "update.boat, image system", lambda: compose(on_tree=set_image(sha256=bytes(32))), started=True)
 package("WRONG_PRODUCT", "acme,other", lambda: compose(product=["acme,other"]))
 package("NEEDS_NEWER_INSTALLED", "release 6", lambda: compose(release=9, minimum=6))
 package("IMAGE_ROLE_UNKNOWN", "firmware", lambda: compose(worlds.images_of(7) + [("firmware", b"x" * 100)]))
@@ -365,7 +365,7 @@ def before_the_keys_changed(world):
     return world.install(compose(release=10, epoch=2), running="B")
 
 
-@code("NO_TRUST_STORE", "this program")
+@code("NO_TRUST_STORE", "update.boat")
 def program_without_keys(world):
     """`make` refuses to build it. Who links it by hand gets a program that trusts nobody."""
     return world.install(compose(), program=linked(world.folder, keys=False, source="""
@@ -501,13 +501,13 @@ def slot_of_no_board(world):
     return world.refused(compose(), "SLOT_UNKNOWN", "--slot", "C")
 
 
-@code("FLAGS_DAMAGED", "boot flags (U-Boot environment)")
+@code("FLAGS_DAMAGED", "U-Boot environment (boot flags)")
 def both_copies_damaged(world):
     test_environment.break_both(world)
     return world.install(compose())
 
 
-@code("FLAGS_FULL", "boot flags (U-Boot environment)")
+@code("FLAGS_FULL", "U-Boot environment (boot flags)")
 def no_room_for_flags(world):
     used = sum(len(k) + len(v) + 2 for k, v in test_environment.GOOD.items())
     variables = test_environment.GOOD | {"ballast": "x" * (worlds.ENV_SIZE - 5 - 1 - used - len("ballast") - 2)}
@@ -515,7 +515,7 @@ def no_room_for_flags(world):
     return world.install(compose())
 
 
-@code("FLAGS_NOT_STORED", "boot flags (U-Boot environment)")
+@code("FLAGS_NOT_STORED", "U-Boot environment (boot flags)")
 def flags_that_do_not_stay(world):
     end = worlds.ENV_OFFSETS[1] + worlds.ENV_SIZE
     return world.install(compose(), env=shim.environment([("write", "disk.img", worlds.ENV_OFFSETS[0], end, "lost")]))
