@@ -202,6 +202,9 @@ $(call components,kernel-aarch64): recovery/components/kernel.recipe build/sourc
 	$(wildcard kernel-config/*.config)
 $(call components,u-boot-aarch64): recovery/components/u-boot.recipe recovery/components/u-boot.common \
 	build/sources/u-boot.version qemu/u-boot.config qemu/u-boot.env qemu/u-boot.patch
+$(call components,u-boot-sandbox-native): recovery/components/u-boot-sandbox.recipe recovery/components/u-boot.common \
+	build/sources/u-boot.version qemu/u-boot.config qemu/u-boot.env qemu/u-boot.patch tests/boot/u-boot-sandbox.config \
+	tests/boot/u-boot-sandbox.patch
 $(call components,busybox-aarch64): recovery/components/busybox.recipe build/sources/busybox.version initramfs/busybox.config
 $(call components,busybox-system-aarch64): recovery/components/busybox-system.recipe recovery/components/busybox.recipe \
 	build/sources/busybox.version qemu/system/busybox.config
@@ -504,6 +507,22 @@ replay-deep: all
 	$(Q)$(PYTHON) tests/replay/replay --deep $(if $(SEED),--seed $(SEED))
 
 test: unit test-system
+
+# The boot script, run by the real U-Boot on this machine, against the model that the simulator uses (tests/boot).
+.PHONY: boot-matrix boot-matrix-deep
+BOOT_JUDGE_SRCS = tests/boot/judge.c tests/sim/boot_model.c \
+	$(addprefix recovery/core/,board.c crc32.c detail.c flags.c text.c ubootenv.c)
+build/boot/judge.so: $(BOOT_JUDGE_SRCS) $(wildcard recovery/core/*.h) tests/sim/boot_model.h | build/native/done
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -fPIC -O2 -g -ffunction-sections -fvisibility=hidden -Wl,--gc-sections,-z,defs \
+		$(filter-out -MMD -MP,$(COMMON_FLAGS)) -Itests/sim -isystem build/native/include -o $@ $(BOOT_JUDGE_SRCS)
+
+BOOT_NEEDS = build/boot/judge.so keys/fit.crt $(call components,u-boot-sandbox-native u-boot-aarch64)
+boot-matrix: $(BOOT_NEEDS)
+	$(Q)$(PYTHON) tests/boot/boot_matrix.py
+boot-matrix-deep: $(BOOT_NEEDS)
+	$(Q)$(PYTHON) tests/boot/boot_matrix.py --deep
 
 demo: all
 	$(Q)$(PYTHON) qemu/demo

@@ -93,11 +93,16 @@ static uint32_t le32(const uint8_t *p)
 /* --- The table of variables (lib/hashtable.c, cmd/nvedit.c)
  * ------------------------------------------------------- */
 
-static bool among(const char *name, const char *const *names, size_t count)
+static bool is_locked(const char *name)
 {
-	for (size_t i = 0; i < count; i++)
-		if (!strcmp(name, names[i]))
+	for (size_t i = 0; i < sizeof(locked) / sizeof(*locked); i++) {
+		const char *p = locked[i], *n = name;
+
+		while (*p && *n && (*p == *n || *p == '.'))
+			p++, n++;
+		if (!*p && !*n)
 			return true;
+	}
 	return false;
 }
 
@@ -119,8 +124,7 @@ static void set(struct loader *u, const char *name, const char *value)
 			*v = u->variables[--u->count];
 	} else if (v) {
 		v->value = (char *)(uintptr_t)value;
-	} else if (!among(name, locked, sizeof(locked) / sizeof(*locked)) &&
-		   u->count < VARIABLES_MAX) {
+	} else if (!is_locked(name) && u->count < VARIABLES_MAX) {
 		u->variables[u->count++] =
 			(struct variable){(char *)(uintptr_t)name, (char *)(uintptr_t)value};
 	}
