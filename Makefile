@@ -74,13 +74,15 @@ UI_SRCS = \
 MAIN_SRCS = \
 	recovery/app.c \
 	recovery/copy_log.c \
+	recovery/erase.c \
 	recovery/find.c \
 	recovery/main.c \
 	recovery/offer.c \
 	recovery/recover.c \
 	recovery/session.c \
 	recovery/verbs_device.c \
-	recovery/verbs_install.c
+	recovery/verbs_install.c \
+	recovery/verbs_wipe.c
 # lifeboat-pack. It uses core, and OpenSSL, libzstd and libfdt from Debian.
 HOST_SRCS = \
 	recovery/host/build.c \

@@ -122,13 +122,15 @@ static void observe_progress(struct observer *observer, const struct progress *p
 	struct app_observer *o = (struct app_observer *)observer;
 	char line[64];
 	struct text t = TEXT_IN(line);
+	bool wipe = o->app->screen.work == WORK_WIPE;
 
 	watchdog_feed(&o->app->watchdog);
 	screen_wait(&o->app->screen, WAIT_NOTHING, "");
 	if (progress->step != o->step) {
 		o->step = progress->step;
-		text_add(&t, "install: ");
-		text_add(&t, step_names[progress->step]);
+		text_add(&t, wipe ? "wipe: " : "install: ");
+		text_add(&t, wipe && progress->step == STEP_MARK ? "storing that it begins"
+								 : step_names[progress->step]);
 		app_log(o->app, line);
 		/*
 		 * Before the long steps: what is known should not wait in memory for a power cut.

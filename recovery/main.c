@@ -13,6 +13,8 @@ enum option_bit {
 	OPTION_REBOOT = 8,
 	OPTION_NO_REBOOT = 16,
 	OPTION_JSON = 32,
+	OPTION_YES = 64,
+	OPTION_CANCEL = 128,
 };
 
 struct verb {
@@ -42,6 +44,8 @@ static const struct verb verbs[] = {
 	 "run the health checks; mark the running system good, or give it up and restart"},
 	{"request-recovery", ARGUMENT_MAY, "REASON", OPTION_REBOOT, verb_request_recovery,
 	 "start recovery next time"},
+	{"wipe", ARGUMENT_NONE, "", OPTION_YES | OPTION_CANCEL | OPTION_REBOOT, verb_wipe,
+	 "erase user data at the next start, in recovery; nothing is kept of it"},
 	{"log", ARGUMENT_NONE, "", 0, verb_log, "print the stored log, the oldest line first"},
 };
 
@@ -91,6 +95,8 @@ static int help_verb(const struct verb *verb)
 	option(verb, OPTION_ALLOW_OLDER, "--allow-older     go back to an older release");
 	option(verb, OPTION_VERIFY_FIRST,
 	       "--verify-first    check every byte before the first write");
+	option(verb, OPTION_YES, "--yes             erase all user data, for good");
+	option(verb, OPTION_CANCEL, "--cancel          do not erase: take it back");
 	option(verb, OPTION_REBOOT, "--reboot          restart when all went well");
 	option(verb, OPTION_NO_REBOOT, "--no-reboot       do not restart after a failed check");
 	option(verb, OPTION_JSON, "--json            for programs");
@@ -158,6 +164,8 @@ static bool *switch_of(const struct verb *verb, const char *word, struct verb_op
 		{"--reboot", OPTION_REBOOT, &options->reboot},
 		{"--no-reboot", OPTION_NO_REBOOT, &options->no_reboot},
 		{"--json", OPTION_JSON, &options->json},
+		{"--yes", OPTION_YES, &options->yes},
+		{"--cancel", OPTION_CANCEL, &options->cancel},
 	};
 
 	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++)
@@ -202,6 +210,8 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 	if (options.app.disk && !options.app.running && verb->run == verb_confirm)
 		return usage("with --disk needs --running: which slot shall be confirmed?",
 			     verb->name);
+	if (options.cancel && (options.yes || options.reboot))
+		return usage("goes with neither --yes nor --reboot", "--cancel");
 	if (options.app.running && !options.app.disk)
 		return usage("goes with --disk only: the kernel says which slot runs", "--running");
 	return verb->run(&app, &options);

@@ -1,5 +1,6 @@
 #include "recover.h"
 #include "core/text.h"
+#include "erase.h"
 #include "offer.h"
 #include "ui/strings.h"
 
@@ -90,6 +91,8 @@ static size_t menu_actions(const struct recover *r, enum action *actions)
 	actions[n++] = ACTION_POWER_OFF;
 	if (app->open)
 		actions[n++] = ACTION_SHOW_LOG;
+	if (app->open && app->board.wipe_count)
+		actions[n++] = ACTION_WIPE;
 	if (app->development)
 		actions[n++] = ACTION_SHELL;
 	return n;
@@ -122,6 +125,9 @@ static void act(struct recover *r, enum action action)
 		break;
 	case ACTION_SHOW_LOG:
 		session_show_log(r);
+		break;
+	case ACTION_WIPE:
+		erase_when_agreed(r);
 		break;
 	case ACTION_SHELL:
 		session_shell(app);
@@ -230,6 +236,7 @@ static void begin(struct recover *r)
 			text_copy(r->reason, sizeof(r->reason), flags.reason);
 	}
 	screen_reason(&app->screen, r->reason, settled ? &r->result : NULL);
+	erase_what_waits(r);
 }
 
 int recover_run(struct app *app)

@@ -16,6 +16,8 @@ struct verb_options {
 	bool reboot;
 	bool no_reboot;
 	bool json;
+	bool yes;
+	bool cancel;
 };
 
 int verb_recover(struct app *app, const struct verb_options *options);
@@ -27,6 +29,7 @@ int verb_status(struct app *app, const struct verb_options *options);
 int verb_log(struct app *app, const struct verb_options *options);
 int verb_confirm(struct app *app, const struct verb_options *options);
 int verb_request_recovery(struct app *app, const struct verb_options *options);
+int verb_wipe(struct app *app, const struct verb_options *options);
 
 /* "lifeboat: object: sentence" and the advice, on standard error. Returns the exit status. */
 int verb_fail(const struct fault *fault, const char *other);

@@ -52,6 +52,7 @@ static void status_text(struct app *app, struct out *out)
 	report_row(out, "Device", app->board.product);
 	if (app_is_busy(app)) { /* what it has begun is not unfinished */
 		app->screen.pending = false;
+		app->screen.wipe = STATE_WIPE_NONE;
 		report_row(out, "Busy", string(STRING_WORKING));
 	}
 	report_request(app, out);
@@ -164,6 +165,10 @@ static void status_json(struct app *app, struct out *out)
 	} else {
 		json_null(&json, "pending");
 	}
+	if (wipe_is_pending(record, sound ? &flags : NULL))
+		json_string(&json, "wipe", record->wipe == STATE_WIPE_BEGUN ? "begun" : "asked");
+	else
+		json_null(&json, "wipe");
 	json_array(&json, "results");
 	for (uint64_t back = 0; back < STATE_RESULTS && state_result(&app->state, back, &result);
 	     back++)
@@ -333,7 +338,10 @@ int verb_request_recovery(struct app *app, const struct verb_options *o)
 	struct text t = TEXT_IN(line);
 
 	app_start(app, &o->app, false);
-	if (!is_word(reason))
+	if (!strcmp(reason, WIPE_REASON))
+		detail = fault_set(&fault, DETAIL_USAGE,
+				   "the reason wipe (that is `lifeboat wipe`)");
+	else if (!is_word(reason))
 		detail = fault_set(&fault, DETAIL_USAGE,
 				   "the reason (one word of a-z, 0-9 and -, at most 31 long)");
 	else if (!(detail = app_open(app, true, &fault)))

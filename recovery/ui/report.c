@@ -81,6 +81,11 @@ void report_slots(struct out *out, const struct screen *screen)
 	}
 	if (screen->flags_damaged)
 		report_row(out, "", string(STRING_FLAGS_DAMAGED));
+	if (screen->wipe != STATE_WIPE_NONE) {
+		text_clear(&t);
+		words_wipe(&t, screen);
+		report_row(out, string(STRING_LABEL_PENDING), buffer);
+	}
 	if (screen->pending) {
 		text_clear(&t);
 		words_pending(&t, screen);

@@ -102,7 +102,9 @@ void screen_device(struct screen *screen, const struct board *board, const struc
 		   const struct state_record *record, const struct journal *pending, int running)
 {
 	struct screen_slot before[BOARD_SLOTS_MAX];
-	bool same = screen->known && screen->flags_damaged == !flags &&
+	enum state_wipe wipe =
+		record && wipe_is_pending(record, flags) ? record->wipe : STATE_WIPE_NONE;
+	bool same = screen->known && screen->flags_damaged == !flags && screen->wipe == wipe &&
 		    screen->pending == (pending && pending->version[0]);
 
 	memcpy(before, screen->slots, sizeof(before));
@@ -110,6 +112,7 @@ void screen_device(struct screen *screen, const struct board *board, const struc
 	text_copy(screen->product, sizeof(screen->product), board->product);
 	set_slots(screen, board, flags, record, running);
 	screen->flags_damaged = !flags;
+	screen->wipe = wipe;
 	screen->pending = pending && pending->version[0];
 	if (screen->pending) {
 		text_copy(screen->pending_version, sizeof(screen->pending_version),

@@ -25,7 +25,7 @@
 #ifndef LIFEBOAT_SCREEN_H
 #define LIFEBOAT_SCREEN_H
 
-#include "core/install.h"
+#include "core/wipe.h"
 #include "ui/pace.h"
 
 #define SCREEN_SKINS_MAX 4
@@ -53,6 +53,8 @@ enum action {
 	ACTION_OLDER_LOG,    /* o  the page before this one */
 	ACTION_COPY_LOG,     /* c  onto the stick */
 	ACTION_SHELL,	     /* x  development builds only */
+	ACTION_WIPE,	     /* e  menu: erase user data */
+	ACTION_WIPE_NOW,     /* d  not the key that led to the question */
 	ACTION_MENU,	     /* m  also Ctrl-C: stops a countdown */
 	ACTION_COUNT
 };
@@ -65,10 +67,12 @@ enum question {
 	QUESTION_DONE,	  /* after a good result: restart */
 	QUESTION_FAILED,  /* after a bad result */
 	QUESTION_LOG,	  /* below a page of the log */
+	QUESTION_WIPE,	  /* erase user data: really? */
+	QUESTION_WIPED,	  /* after that: restart */
 };
 
 /* What kind of work goes on. */
-enum work { WORK_INSTALL, WORK_VERIFY };
+enum work { WORK_INSTALL, WORK_VERIFY, WORK_WIPE };
 
 /* Where a package came from. */
 enum origin { ORIGIN_FILE, ORIGIN_STICK, ORIGIN_NETWORK };
@@ -147,6 +151,7 @@ struct screen {
 	bool pending; /* an interrupted install waits for its package ... */
 	char pending_version[MANIFEST_VERSION_SIZE];
 	char pending_origin[STATE_ORIGIN_SIZE];
+	enum state_wipe wipe;		/* user data is to be erased before anything else */
 	char reason[FLAGS_REASON_SIZE]; /* the boot script's word */
 	bool settled;			/* a trial ended badly: result is its */
 	struct result trial;

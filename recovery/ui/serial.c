@@ -51,7 +51,9 @@ static void gap(struct serial *s)
 static void show_title(struct serial *s, const struct screen *screen)
 {
 	struct out *out = &s->out.out;
-	const char *title = string(screen->recovery ? STRING_TITLE_RECOVERY : STRING_TITLE_INSTALL);
+	const char *title = string(screen->recovery	       ? STRING_TITLE_RECOVERY
+				   : screen->work == WORK_WIPE ? STRING_TITLE_WIPE
+							       : STRING_TITLE_INSTALL);
 
 	gap(s);
 	out_line(out, title);

@@ -27,6 +27,7 @@
 	/* who this is */                                                                          \
 	X(TITLE_RECOVERY, "Lifeboat recovery")                                                     \
 	X(TITLE_INSTALL, "Lifeboat install")                                                       \
+	X(TITLE_WIPE, "Lifeboat wipe")                                                             \
 	X(DEVELOPMENT, "Development build: it trusts development keys and offers a shell. "        \
 		       "Not for products.")                                                        \
 	X(VERSION, "version %1 (release %2)")                                                      \
@@ -49,6 +50,9 @@
 			   "again: it goes on where it stopped. (%2)")                             \
 	X(PENDING, "The install of version %1 was interrupted. It goes on by itself as soon as "   \
 		   "its package is there again: %2")                                               \
+	X(WIPE_ASKED, "User data is to be erased: recovery does that before anything else.")       \
+	X(WIPE_BEGUN, "Erasing user data was interrupted: recovery goes on with it before "        \
+		      "anything else.")                                                            \
 	/* why recovery runs; %1: the word of the boot script */                                   \
 	X(REASON_NONE, "The boot loader started recovery and gave no reason.")                     \
 	X(REASON_OTHER, "The boot loader started recovery for the reason '%1'.")                   \
@@ -59,6 +63,7 @@
 	X(REASON_ENVIRONMENT, "Both copies of the boot loader's environment are damaged, so it "   \
 			      "could not know which slot to start.")                               \
 	X(REASON_TRIAL, "The new system did not confirm itself in the tries that it had.")         \
+	X(REASON_WIPE, "User data is to be erased.")                                               \
 	X(REASON_INSTALL, "An install was interrupted.")                                           \
 	/* waiting */                                                                              \
 	X(WAIT_STICK, "Waiting for a package: plug in a stick or card that holds one.")            \
@@ -93,6 +98,8 @@
 	X(ASK_DONE, "Start the new system?")                                                       \
 	X(ASK_FAILED, "What shall be done?")                                                       \
 	X(ASK_LOG, "More of the log?")                                                             \
+	X(ASK_WIPE, "Erase ALL user data, for good? The installed system stays as it is.")         \
+	X(ASK_WIPED, "Start the installed system?")                                                \
 	X(DO_INSTALL, "install now")                                                               \
 	X(DO_YES, "yes")                                                                           \
 	X(DO_NO, "no")                                                                             \
@@ -104,6 +111,8 @@
 	X(DO_OLDER_LOG, "older lines")                                                             \
 	X(DO_COPY_LOG, "copy the log to the stick")                                                \
 	X(DO_SHELL, "maintenance shell (development build only)")                                  \
+	X(DO_WIPE, "erase user data (factory reset)")                                              \
+	X(DO_WIPE_NOW, "delete all user data now")                                                 \
 	X(DO_MENU, "show the menu")                                                                \
 	X(OFFER, "  %1 or %2  %3")                                                                 \
 	X(COUNTDOWN, "By itself in %1 s: %2.")                                                     \
@@ -125,8 +134,12 @@
 	X(STEP_WRITE, "Writing slot %1.")                                                          \
 	X(STEP_READ_BACK, "Reading slot %1 back from the medium.")                                 \
 	X(STEP_COMMIT, "Switching the boot flags to slot %1.")                                     \
+	X(STEP_ERASE_MARK, "Storing that user data is being erased.")                              \
+	X(STEP_ERASE, "Overwriting user data with zeros.")                                         \
+	X(STEP_ERASE_READ_BACK, "Reading what was erased back from the medium.")                   \
 	X(AT_CHECK, "checking")                                                                    \
 	X(AT_WRITE, "writing")                                                                     \
+	X(AT_ERASE, "erasing")                                                                     \
 	X(AT_READ_BACK, "reading back")                                                            \
 	X(DONE_OF, "%1 of %2")                                                                     \
 	X(PROGRESS, "%1 %2, %3")                                                                   \
@@ -136,6 +149,7 @@
 	X(LEFT_MINUTES, ", about %1 min left")                                                     \
 	X(LEFT_HOURS, ", about %1 h %2 min left")                                                  \
 	X(DONE_IN, "done in %1: %2 written, %3 unchanged")                                         \
+	X(ERASED_IN, "done in %1: %2 overwritten, %3 held zeros already")                          \
 	X(SECONDS, "%1 s")                                                                         \
 	X(MINUTES, "%1 min %2 s")                                                                  \
 	/* the end */                                                                              \
@@ -146,7 +160,14 @@
 	X(CONFIRMED_UNKNOWN, "The system in slot %3 is confirmed.")                                \
 	X(VERIFIED, "Version %1 (release %2) is genuine and complete.")                            \
 	X(DONE, "Done.")                                                                           \
-	X(WIPED, "The partition is wiped.")                                                        \
+	X(WIPED, "User data is erased.")                                                           \
+	X(WIPE_NAMES, "%1 (%2)")                                                                   \
+	X(WIPE_TAKES, "Overwritten with zeros, and read back: %1.")                                \
+	X(WIPE_REQUESTED, "User data is erased at the next start, by recovery, before anything "   \
+			  "else.")                                                                 \
+	X(WIPE_WITHDRAWN, "Nothing is erased at the next start.")                                  \
+	X(DATA_REMAINS, "User data may still be on this device.")                                  \
+	X(WIPE_GOES_ON, "Not all of it is erased. That goes on when recovery starts.")             \
 	X(THE_PACKAGE, "package")                                                                  \
 	X(FAULT_IMAGE, "image %1")                                                                 \
 	X(FAULT_OFFSET, "at byte %1")                                                              \

@@ -115,6 +115,7 @@ void words_reason(struct text *t, const char *word)
 		{"environment-damaged", STRING_REASON_ENVIRONMENT},
 		{"trial-failed", STRING_REASON_TRIAL},
 		{"install", STRING_REASON_INSTALL},
+		{WIPE_REASON, STRING_REASON_WIPE},
 	};
 
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
@@ -130,6 +131,12 @@ void words_pending(struct text *t, const struct screen *screen)
 {
 	say_with(t, screen->recovery ? STRING_PENDING : STRING_PENDING_RUNNING,
 		 screen->pending_version, screen->pending_origin, NULL, NULL);
+}
+
+void words_wipe(struct text *t, const struct screen *screen)
+{
+	if (screen->wipe != STATE_WIPE_NONE)
+		say(t, screen->wipe == STATE_WIPE_BEGUN ? STRING_WIPE_BEGUN : STRING_WIPE_ASKED);
 }
 
 void words_errno(struct text *t, int sys_errno)

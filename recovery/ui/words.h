@@ -24,6 +24,7 @@ void words_done_of(struct text *t, uint64_t done, uint64_t total); /* "8.0 of 36
 void words_slot(struct text *t, const struct screen_slot *slot);
 void words_reason(struct text *t, const char *word);
 void words_pending(struct text *t, const struct screen *screen);
+void words_wipe(struct text *t, const struct screen *screen); /* nothing when none is to be done */
 
 /* "object: sentence (image, offset, error)." other: what the sentence is about where the fault
  * names no object. */
@@ -36,6 +37,9 @@ void words_found(struct text *t, const struct screen_package *package);
 void words_found_version(struct text *t, const struct screen_package *package);
 void words_plan(struct text *t, const struct screen *screen);
 void words_plan_image(struct text *t, const struct plan_image *image); /* without its label */
+
+void words_wipe_names(struct text *t,
+		      const struct plan_wipe *plan); /* "data (8 MiB), logs (64 KiB)" */
 
 /* Choices. */
 char words_action_key(enum action action); /* lower case; 0 for ACTION_NONE */

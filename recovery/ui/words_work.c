@@ -59,6 +59,18 @@ void words_plan_image(struct text *t, const struct plan_image *image)
 		 words_bytes(room, image->partition_len), NULL, NULL);
 }
 
+void words_wipe_names(struct text *t, const struct plan_wipe *plan)
+{
+	char len[WORDS_NUMBER_SIZE];
+
+	for (size_t i = 0; i < plan->count; i++) {
+		if (i)
+			text_add(t, ", ");
+		say_with(t, STRING_WIPE_NAMES, plan->parts[i].label,
+			 words_bytes(len, plan->parts[i].len), NULL, NULL);
+	}
+}
+
 static const struct {
 	char key;
 	enum string id;
@@ -74,6 +86,8 @@ static const struct {
 	[ACTION_OLDER_LOG] = {'o', STRING_DO_OLDER_LOG},
 	[ACTION_COPY_LOG] = {'c', STRING_DO_COPY_LOG},
 	[ACTION_SHELL] = {'x', STRING_DO_SHELL},
+	[ACTION_WIPE] = {'e', STRING_DO_WIPE},
+	[ACTION_WIPE_NOW] = {'d', STRING_DO_WIPE_NOW},
 	[ACTION_MENU] = {'m', STRING_DO_MENU},
 };
 
@@ -105,6 +119,7 @@ void words_question(struct text *t, enum question question)
 		[QUESTION_MENU] = STRING_ASK_MENU,     [QUESTION_INSTALL] = STRING_ASK_INSTALL,
 		[QUESTION_OLDER] = STRING_ASK_OLDER,   [QUESTION_DONE] = STRING_ASK_DONE,
 		[QUESTION_FAILED] = STRING_ASK_FAILED, [QUESTION_LOG] = STRING_ASK_LOG,
+		[QUESTION_WIPE] = STRING_ASK_WIPE,     [QUESTION_WIPED] = STRING_ASK_WIPED,
 	};
 
 	say(t, ids[question]);
@@ -156,6 +171,11 @@ void words_keep_on(struct text *t, const struct screen *screen)
 		[ORIGIN_NETWORK] = STRING_KEEP_NETWORK,
 	};
 
+	if (screen->work == WORK_WIPE) {
+		say(t, STRING_KEEP_ON);
+		if (screen->recovery)
+			say(t, STRING_POWER_RECOVERY);
+	}
 	if (screen->work != WORK_INSTALL)
 		return;
 	say(t, ids[screen->package.origin]);
@@ -164,6 +184,7 @@ void words_keep_on(struct text *t, const struct screen *screen)
 
 void words_step(struct text *t, const struct screen *screen)
 {
+	bool wipe = screen->work == WORK_WIPE;
 	enum string id;
 
 	switch (screen->progress.step) {
@@ -174,13 +195,13 @@ void words_step(struct text *t, const struct screen *screen)
 		id = screen->work == WORK_VERIFY ? STRING_STEP_VERIFY : STRING_STEP_VERIFY_FIRST;
 		break;
 	case STEP_MARK:
-		id = STRING_STEP_MARK;
+		id = wipe ? STRING_STEP_ERASE_MARK : STRING_STEP_MARK;
 		break;
 	case STEP_WRITE:
-		id = STRING_STEP_WRITE;
+		id = wipe ? STRING_STEP_ERASE : STRING_STEP_WRITE;
 		break;
 	case STEP_READ_BACK:
-		id = STRING_STEP_READ_BACK;
+		id = wipe ? STRING_STEP_ERASE_READ_BACK : STRING_STEP_READ_BACK;
 		break;
 	case STEP_COMMIT:
 		id = STRING_STEP_COMMIT;
@@ -198,7 +219,8 @@ void words_progress(struct text *t, const struct screen *screen)
 	const struct progress *progress = &screen->progress;
 	char buffer[64];
 	struct text of = TEXT_IN(buffer);
-	enum string at = progress->step == STEP_WRITE	    ? STRING_AT_WRITE
+	enum string write = screen->work == WORK_WIPE ? STRING_AT_ERASE : STRING_AT_WRITE;
+	enum string at = progress->step == STEP_WRITE	    ? write
 			 : progress->step == STEP_READ_BACK ? STRING_AT_READ_BACK
 							    : STRING_AT_CHECK;
 
@@ -215,8 +237,9 @@ void words_done(struct text *t, const struct screen *screen)
 	struct text took = TEXT_IN(buffer);
 
 	words_duration(&took, screen->work_ms);
-	say_with(t, STRING_DONE_IN, buffer, words_bytes(written, screen->written),
-		 words_bytes(unchanged, screen->unchanged), NULL);
+	say_with(t, screen->work == WORK_WIPE ? STRING_ERASED_IN : STRING_DONE_IN, buffer,
+		 words_bytes(written, screen->written), words_bytes(unchanged, screen->unchanged),
+		 NULL);
 }
 
 void words_result_head(struct text *t, const struct result *result)
@@ -275,6 +298,8 @@ void words_next(struct text *t, const struct screen *screen)
 	const struct screen_slot *other = other_slot(screen);
 	const char *target = target_name(screen);
 
+	if (screen->result.what == RESULT_WIPE && screen->result.fault.detail != DETAIL_OK)
+		say(t, screen->wipe ? STRING_WIPE_GOES_ON : STRING_DATA_REMAINS);
 	if (screen->result.what != RESULT_INSTALL)
 		return;
 	if (screen->result.fault.detail == DETAIL_OK) {

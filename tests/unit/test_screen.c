@@ -353,6 +353,115 @@ static void stored_results_make_a_table(void **state)
 	end_session(s);
 }
 
+/* User data that waits to be erased, erased; then a medium that fails. */
+static void a_wipe_is_told_from_end_to_end(void **state)
+{
+	(void)state;
+	struct session *s = new_session(2);
+	static const enum action end[] = {ACTION_RESTART, ACTION_SHOW_LOG, ACTION_POWER_OFF,
+					  ACTION_MENU};
+	static const enum action sure[] = {ACTION_NO, ACTION_WIPE_NOW};
+	struct result result = {.what = RESULT_WIPE, .slot = RESULT_NO_SLOT};
+
+	s->flags.recovery = true;
+	s->record.wipe = STATE_WIPE_BEGUN;
+	show_device(s);
+	screen_reason(&s->screen, "wipe", NULL);
+	screen_work(&s->screen, WORK_WIPE, false);
+	step(s, STEP_PLAN);
+	step(s, STEP_MARK);
+	struct progress progress = {.step = STEP_WRITE, .role = "data", .total = MIB(200)};
+	screen_progress(&s->screen, &progress);
+	for (int i = 1; i <= 4; i++) {
+		progress.done = MIB(50) * i;
+		progress.written = MIB(40) * i;
+		progress.unchanged = MIB(10) * i;
+		s->ms += 5000;
+		screen_progress(&s->screen, &progress);
+	}
+	progress.step = STEP_READ_BACK;
+	screen_progress(&s->screen, &progress);
+	progress.step = STEP_DONE;
+	screen_progress(&s->screen, &progress);
+	s->record.wipe = STATE_WIPE_NONE;
+	s->flags.recovery = false;
+	show_device(s);
+	screen_result(&s->screen, &result);
+	screen_offer(&s->screen, QUESTION_WIPED, end, 4, ACTION_RESTART, 5);
+	assert_string_equal(
+		seen(s),
+		"\n"
+		"Lifeboat recovery\n"
+		"=================\n"
+		"\n"
+		"Device      lifeboat,reference\n"
+		"Slot A      version 1.0 (release 1), confirmed, starts next\n"
+		"Slot B      empty or incomplete\n"
+		"Unfinished  Erasing user data was interrupted: recovery goes on with it before\n"
+		"            anything else.\n"
+		"Why         User data is to be erased.\n"
+		"\n"
+		"Do not switch off. If the power fails all the same, the work goes on by itself\n"
+		"at the next start.\n"
+		"Storing that user data is being erased.\n"
+		"Overwriting user data with zeros.\n"
+		" 18 %  erasing data, 50 of 200 MiB, 10 MiB/s, about 25 s left\n"
+		" 37 %  erasing data, 100 of 200 MiB, 10 MiB/s, about 20 s left\n"
+		" 56 %  erasing data, 150 of 200 MiB, 10 MiB/s, about 15 s left\n"
+		" 75 %  erasing data, 200 of 200 MiB, 10 MiB/s, about 10 s left\n"
+		"Reading what was erased back from the medium.\n"
+		"100 %  done in 20 s: 160 MiB overwritten, 40 MiB held zeros already\n"
+		"\n"
+		"Slot A      version 1.0 (release 1), confirmed, starts next\n"
+		"Slot B      empty or incomplete\n"
+		"\n"
+		"Result      ok (0)\n"
+		"            User data is erased.\n"
+		"\n"
+		"Start the installed system?\n"
+		"  1 or r  restart into the installed system\n"
+		"  2 or l  show the log\n"
+		"  3 or p  power off\n"
+		"  4 or m  show the menu\n"
+		"By itself in 5 s: restart into the installed system. Key m stops it.\n");
+
+	/* Asked by hand: neither the key that led here nor Enter nor y says yes. */
+	assert_int_equal(wait_for_choice(s, 6), ACTION_RESTART);
+	screen_offer(&s->screen, QUESTION_WIPE, sure, 2, ACTION_NO, 60);
+	type(s, "e\ry56");
+	assert_int_equal(wait_for_choice(s, 1), ACTION_NONE);
+	type(s, "d");
+	assert_int_equal(wait_for_choice(s, 1), ACTION_WIPE_NOW);
+	screen_offer(&s->screen, QUESTION_WIPE, sure, 2, ACTION_NO, 60);
+	assert_int_equal(wait_for_choice(s, 61), ACTION_NO);
+
+	/* A failure says plainly what it means. */
+	fault_errno(&result.fault, DETAIL_DEVICE_WRITE, "data", 5);
+	result.fault.offset = MIB(50);
+	seen(s);
+	screen_work(&s->screen, WORK_WIPE, false);
+	screen_result(&s->screen, &result);
+	assert_string_equal(
+		seen(s),
+		"\n"
+		"Do not switch off. If the power fails all the same, the work goes on by itself\n"
+		"at the next start.\n"
+		"\n"
+		"Result      install_failed (30), code 3012 DEVICE_WRITE\n"
+		"            data: cannot be written (at byte 52428800, input/output error,\n"
+		"            error 5).\n"
+		"What to do  It is failing, full or write-protected.\n"
+		"Next        User data may still be on this device.\n");
+	/* ... and one that was stopped goes on. */
+	s->flags.recovery = true;
+	s->record.wipe = STATE_WIPE_BEGUN;
+	fault_set(&result.fault, DETAIL_INTERRUPTED, "erasing user data");
+	show_device(s);
+	screen_result(&s->screen, &result);
+	is_seen(s, "Next        Not all of it is erased. That goes on when recovery starts.\n");
+	end_session(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -365,6 +474,7 @@ int main(void)
 		TEST(a_stick_that_is_pulled_out_is_asked_back),
 		TEST(slow_work_still_shows_life_every_ten_seconds),
 		TEST(stored_results_make_a_table),
+		TEST(a_wipe_is_told_from_end_to_end),
 	};
 
 	return RUN_ALL(tests);

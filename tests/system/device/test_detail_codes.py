@@ -15,6 +15,7 @@ import pytest
 
 import shim
 import test_environment
+import test_wipe
 import world as worlds
 from packing import ZSTD, u64
 from shim import Machine
@@ -129,6 +130,11 @@ def two_at_once(world):
 @code("NOT_RECOVERY", "`lifeboat recover`", stored=None)
 def recovery_from_a_system(world):
     return Machine(world).run("recover")
+
+
+@code("WIPE_NEEDS_CONSENT", "data (32 KiB)", stored=None)
+def nobody_said_yes(world):
+    return world.verb("wipe")
 
 
 # --- 10: the package did not arrive -----------------------------------------------------------------------------------
@@ -589,6 +595,18 @@ def running_slot(world):
 def somebody_erased_the_state(world):
     world.put("state", bytes(world.table["state"][1]))
     return world.verb("confirm", world.health)
+
+
+@code("NOTHING_TO_WIPE", "the board tree", stored="wipe")
+def board_without_user_data(world):
+    worlds.compile_board(world.board, worlds.board_source().replace('wipe = "data";', ""))
+    return world.verb("wipe", "--yes", running=None)
+
+
+@code("WIPE_GIVEN_UP", "erasing user data", stored="wipe", status=shim.POWERED_OFF)
+def tenth_start_that_did_not_end(world):
+    test_wipe.begun(world, 10)
+    return Machine(world, "recovery").recover()
 
 
 # --- 40: the installed system did not prove itself --------------------------------------------------------------------
