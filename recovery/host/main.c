@@ -40,16 +40,6 @@ static int wants_help(char **words)
 	return 0;
 }
 
-/* Names of files and what a hostile package says may hold anything: a terminal gets none of its
- * control characters. */
-static void make_printable(char *text)
-{
-	for (; *text; text++) {
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			*text = '?';
-	}
-}
-
 static int finish(struct problem *problem)
 {
 	/* What was to be told on standard output and did not get there was not done. */
@@ -58,7 +48,7 @@ static int finish(struct problem *problem)
 			    "cannot be written. Check where it goes.");
 	if (problem->status != STATUS_OK) {
 		fflush(stdout);
-		make_printable(problem->text);
+		problem_make_printable(problem);
 		fprintf(stderr, "lifeboat-pack: %s\n", problem->text);
 	}
 	return (int)problem->status;

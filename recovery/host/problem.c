@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ui/out.h"
+
 enum status problem_set(struct problem *problem, enum status status, const char *object,
 			const char *format, ...)
 {
@@ -97,6 +99,26 @@ enum status problem_fault(struct problem *problem, const char *path, const struc
 			   fault->sys_errno ? ": " : "",
 			   fault->sys_errno ? strerror(fault->sys_errno) : "", (int)fault->detail,
 			   advice[0] ? " " : "", advice);
+}
+
+static bool is_printable(const char *text, size_t len)
+{
+	if (len == 1)
+		return *text >= ' ' && *text != 0x7f;
+	return len && !((unsigned char)text[0] == 0xc2 && (unsigned char)text[1] < 0xa0);
+}
+
+void problem_make_printable(struct problem *problem)
+{
+	for (char *at = problem->text; *at;) {
+		size_t len = utf8_len(at);
+
+		if (is_printable(at, len)) {
+			at += len;
+			continue;
+		}
+		*at++ = '?';
+	}
 }
 
 static void *memory_or_end(void *at)

@@ -30,6 +30,10 @@ enum status problem_output(struct problem *problem, const char *path, int error)
  */
 enum status problem_fault(struct problem *problem, const char *path, const struct fault *fault);
 
+/* Names of files and what a hostile package says may hold anything: a terminal gets sound UTF-8
+ * (RFC 3629) and none of the control characters, C1 (U+0080 to U+009F) included. */
+void problem_make_printable(struct problem *problem);
+
 /* Memory that may not be missing: ends the program with a sentence when there is none. */
 void *memory_get(size_t size);
 void *memory_resize(void *at, size_t size);
