@@ -260,6 +260,7 @@ static enum status read_image_property(const struct reader *reader, struct descr
 		if (!is_text(text, len, false) || !text[0])
 			return wrong(reader, image->role, name,
 				     "is not the name of a file. Write it as \"...\".");
+		free(image->path); /* a tree may say it twice */
 		image->path = path_beside(reader->path, text);
 		return STATUS_OK;
 	}
