@@ -535,6 +535,7 @@ demo: all
 FUZZ_TARGETS = \
 	board \
 	chunk \
+	describe \
 	environment \
 	gpt \
 	header \
@@ -542,16 +543,25 @@ FUZZ_TARGETS = \
 	http_chunks \
 	http_head \
 	index \
+	inspect \
 	kernel \
 	keys \
 	manifest \
 	medium \
+	package \
+	show \
 	signatures \
 	state \
 	trust \
 	url
 # What a target links besides: a file of tests/fuzz, functions that a file of tests/fuzz takes the place of, libraries.
+fuzz-with-describe = $(filter-out recovery/host/main.c,$(HOST_SRCS))
+fuzz-libs-describe = -lcrypto -lzstd -lfdt
+fuzz-with-inspect = signature_cheap $(fuzz-with-describe)
+fuzz-libs-inspect = $(fuzz-libs-describe)
 fuzz-wrap-http = tcp_resolve tcp_connect tcp_close tcp_send tcp_receive system_now_ms watch_sleep
+fuzz-with-package = signature_cheap
+fuzz-wrap-package = br_ecdsa_i31_vrfy_asn1
 fuzz-with-signatures = signature_cheap
 fuzz-wrap-signatures = br_ecdsa_i31_vrfy_asn1
 fuzz-with-trust = signature_real
@@ -561,7 +571,9 @@ fuzz-libs-trust = -lcrypto
 FUZZ_HELPER_SRCS = \
 	tests/fuzz/fuzz.c \
 	tests/fuzz/manifests.c \
+	tests/fuzz/packages.c \
 	tests/fuzz/signature.c \
+	tests/fuzz/texts.c \
 	tests/fuzz/trees.c \
 	$(UNIT_HELPER_SRCS)
 

@@ -24,7 +24,7 @@ __attribute__((weak)) void fuzz_seed(const void *bytes, size_t len)
 	(void)len;
 }
 
-uint64_t input_number(struct input *input, size_t bytes)
+uint64_t feed_number(struct feed *input, size_t bytes)
 {
 	uint64_t value = 0;
 
@@ -36,7 +36,7 @@ uint64_t input_number(struct input *input, size_t bytes)
 	return value;
 }
 
-const uint8_t *input_take(struct input *input, size_t len, size_t *got)
+const uint8_t *feed_take(struct feed *input, size_t len, size_t *got)
 {
 	const uint8_t *at = input->left ? input->at : NULL;
 
@@ -46,12 +46,12 @@ const uint8_t *input_take(struct input *input, size_t len, size_t *got)
 	return at;
 }
 
-void input_text(struct input *input, char *to, size_t size)
+void feed_text(struct feed *input, char *to, size_t size)
 {
 	size_t len = 0;
 
 	while (input->left) {
-		char c = (char)input_number(input, 1);
+		char c = (char)feed_number(input, 1);
 		if (!c)
 			break;
 		if (len + 1 < size)

@@ -40,15 +40,15 @@ void *fuzz_copy(const void *bytes, size_t len);
 
 /* --- An input that is taken piece by piece; zero bytes where it has ended --- */
 
-struct input {
+struct feed {
 	const uint8_t *at;
 	size_t left;
 };
-uint64_t input_number(struct input *input, size_t bytes); /* big-endian */
+uint64_t feed_number(struct feed *input, size_t bytes); /* big-endian */
 /* Up to len bytes; *got says how many. NULL: none are left. */
-const uint8_t *input_take(struct input *input, size_t len, size_t *got);
+const uint8_t *feed_take(struct feed *input, size_t len, size_t *got);
 /* A text of at most size - 1 bytes, up to a zero byte or the end. */
-void input_text(struct input *input, char *to, size_t size);
+void feed_text(struct feed *input, char *to, size_t size);
 
 /* --- The same, written: for seeds and mutators --- */
 

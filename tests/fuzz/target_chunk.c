@@ -63,16 +63,16 @@ static void unpack(struct stream *s)
 	s->plain = NULL;
 }
 
-static void stream_read(struct stream *s, struct input *input)
+static void stream_read(struct stream *s, struct feed *input)
 {
 	static const uint32_t sizes[] = {4096, 65536, 1 << 20, 8192};
 
-	s->chunk_size = sizes[input_number(input, 1) % 4];
-	s->kind = (uint32_t)input_number(input, 1) % 8;
-	s->options = (unsigned int)input_number(input, 1);
-	s->fill = (uint8_t)input_number(input, 1);
-	s->plain_len = (uint32_t)input_number(input, 4) % s->chunk_size + 1;
-	s->stored = input_take(input, s->chunk_size, &s->stored_len);
+	s->chunk_size = sizes[feed_number(input, 1) % 4];
+	s->kind = (uint32_t)feed_number(input, 1) % 8;
+	s->options = (unsigned int)feed_number(input, 1);
+	s->fill = (uint8_t)feed_number(input, 1);
+	s->plain_len = (uint32_t)feed_number(input, 4) % s->chunk_size + 1;
+	s->stored = feed_take(input, s->chunk_size, &s->stored_len);
 	unpack(s);
 }
 
@@ -187,7 +187,7 @@ static void fetch_last(const struct stream *s, const struct chunk *chunk)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct input input = {data, size};
+	struct feed input = {data, size};
 	struct memsource source;
 	struct stream s;
 	struct chunk chunk;

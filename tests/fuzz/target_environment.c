@@ -30,11 +30,11 @@ struct copy {
 	bool valid, readable;
 };
 
-static void copy_read(struct copy *copy, struct input *input, size_t len, uint8_t serial,
+static void copy_read(struct copy *copy, struct feed *input, size_t len, uint8_t serial,
 		      bool damaged, bool readable)
 {
 	size_t got;
-	const uint8_t *from = input_take(input, len < copy->size - 5 ? len : copy->size - 5, &got);
+	const uint8_t *from = feed_take(input, len < copy->size - 5 ? len : copy->size - 5, &got);
 
 	memset(copy->bytes, 0, sizeof(copy->bytes));
 	if (got)
@@ -162,11 +162,11 @@ static void check_others_kept(const struct copy *before, const struct copy *afte
 	must(is_ours(b));
 }
 
-static void make_flags(struct flags *flags, struct input *input)
+static void make_flags(struct flags *flags, struct feed *input)
 {
-	unsigned int order = (unsigned int)input_number(input, 1);
-	unsigned int tries = (unsigned int)input_number(input, 1);
-	unsigned int rest = (unsigned int)input_number(input, 1);
+	unsigned int order = (unsigned int)feed_number(input, 1);
+	unsigned int tries = (unsigned int)feed_number(input, 1);
+	unsigned int rest = (unsigned int)feed_number(input, 1);
 
 	memset(flags, 0, sizeof(*flags));
 	flags->order_count = order % 3 < board.slot_count ? order % 3 : board.slot_count;
@@ -227,9 +227,9 @@ static void board_make(unsigned int options)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct copy copies[2];
-	struct input input = {data, size};
-	unsigned int options = (unsigned int)input_number(&input, 2);
-	uint8_t serials[2] = {(uint8_t)input_number(&input, 1), (uint8_t)input_number(&input, 1)};
+	struct feed input = {data, size};
+	unsigned int options = (unsigned int)feed_number(&input, 2);
+	uint8_t serials[2] = {(uint8_t)feed_number(&input, 1), (uint8_t)feed_number(&input, 1)};
 	struct flags flags, wanted;
 	struct fault fault;
 	size_t first_len;
@@ -237,7 +237,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	board_make(options);
 	make_flags(&wanted, &input);
-	first_len = (size_t)input_number(&input, 2);
+	first_len = (size_t)feed_number(&input, 2);
 	sparse_open(&disk, DISK_SIZE, 512);
 	disk.on_write = on_write;
 	disk.on_read = on_read;

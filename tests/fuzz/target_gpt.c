@@ -24,7 +24,7 @@ struct table {
 };
 
 /* Puts one copy on the disk; its checksums are right unless the options say otherwise. */
-static void put_table(struct sparse *disk, struct table *t, struct input *input,
+static void put_table(struct sparse *disk, struct table *t, struct feed *input,
 		      unsigned int options)
 {
 	uint32_t sector = disk->dev.sector_size;
@@ -35,10 +35,10 @@ static void put_table(struct sparse *disk, struct table *t, struct input *input,
 
 	memset(t->header, 0, sizeof(t->header));
 	memset(t->entries, 0, sizeof(t->entries));
-	from = input_take(input, 92, &got);
+	from = feed_take(input, 92, &got);
 	if (got)
 		memcpy(t->header, from, got);
-	from = input_take(input, (size_t)input_number(input, 2) % (sizeof(t->entries) + 1), &got);
+	from = feed_take(input, (size_t)feed_number(input, 2) % (sizeof(t->entries) + 1), &got);
 	if (got)
 		memcpy(t->entries, from, got);
 	covered = (size_t)((uint64_t)load_le32(t->header + 80) * load_le32(t->header + 84));
@@ -120,9 +120,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct table primary, backup;
 	static struct gpt gpt;
-	struct input input = {data, size};
-	unsigned int options = (unsigned int)input_number(&input, 2);
-	uint64_t sectors = input_number(&input, 5);
+	struct feed input = {data, size};
+	unsigned int options = (unsigned int)feed_number(&input, 2);
+	uint64_t sectors = feed_number(&input, 5);
 	uint32_t sector = options & SECTOR_4096 ? 4096 : 512;
 	uint8_t *scratch = malloc(GPT_SCRATCH_LEN);
 	const struct gpt_partition *found;

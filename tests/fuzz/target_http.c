@@ -322,17 +322,17 @@ static bool read_some(size_t len, uint64_t *pos)
 	return !detail;
 }
 
-static void script_read(struct input *input)
+static void script_read(struct feed *input)
 {
 	for (server.count = 0; server.count < CONNECTIONS_MAX && input->left; server.count++) {
 		struct connection *c = &server.script[server.count];
 
-		c->options = (unsigned int)input_number(input, 1);
-		c->cut = (size_t)input_number(input, 2);
+		c->options = (unsigned int)feed_number(input, 1);
+		c->cut = (size_t)feed_number(input, 2);
 		c->bytes = NULL;
 		c->len = 0;
 		if (!server.honest) {
-			c->bytes = input_take(input, c->cut, &c->len);
+			c->bytes = feed_take(input, c->cut, &c->len);
 			c->bytes = c->bytes ? c->bytes : (const uint8_t *)"";
 		}
 	}
@@ -340,19 +340,19 @@ static void script_read(struct input *input)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct input input = {data, size}, ops;
+	struct feed input = {data, size}, ops;
 	uint64_t pos = 0;
 	size_t count, ignored;
 	bool good = true;
 	enum detail detail;
 
-	server.honest = input_number(&input, 1) & HONEST;
-	server.file_len = (size_t)input_number(&input, 2);
+	server.honest = feed_number(&input, 1) & HONEST;
+	server.file_len = (size_t)feed_number(&input, 2);
 	if (!server.file[0])
 		noise_fill(server.file, sizeof(server.file), 9);
-	count = (size_t)input_number(&input, 1) % OPS_MAX;
+	count = (size_t)feed_number(&input, 1) % OPS_MAX;
 	ops = input;
-	input_take(&input, 3 * count, &ignored);
+	feed_take(&input, 3 * count, &ignored);
 	server.next = server.connects = 0;
 	server.clock_ms = 0;
 	server.any_no_range = false;
@@ -365,8 +365,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	for (size_t i = 0; i < count && good; i++) {
-		unsigned int kind = (unsigned int)input_number(&ops, 1);
-		uint64_t n = input_number(&ops, 2);
+		unsigned int kind = (unsigned int)feed_number(&ops, 1);
+		uint64_t n = feed_number(&ops, 2);
 
 		if (kind & 1) {
 			pos = kind & 2 && pos >= n ? pos - n : n;

@@ -26,7 +26,7 @@ static uint64_t stored_total(const struct page *page)
 	return total;
 }
 
-static bool page_read(struct page *page, struct input *input)
+static bool page_read(struct page *page, struct feed *input)
 {
 	struct manifest_image *image = &page->image;
 	uint8_t *record;
@@ -35,17 +35,17 @@ static bool page_read(struct page *page, struct input *input)
 	unsigned int options;
 
 	memset(page, 0, sizeof(*page));
-	image->chunk_size = CHUNK_SIZE_MIN << input_number(input, 1) % 9;
-	options = (unsigned int)input_number(input, 2);
-	image->size = input_number(input, 8) % (4 * UINT64_C(1024) * image->chunk_size) + 1;
+	image->chunk_size = CHUNK_SIZE_MIN << feed_number(input, 1) % 9;
+	options = (unsigned int)feed_number(input, 2);
+	image->size = feed_number(input, 8) % (4 * UINT64_C(1024) * image->chunk_size) + 1;
 	image->chunk_count = (image->size - 1) / image->chunk_size + 1;
 	image->segment_count = (image->chunk_count - 1) / 1024 + 1;
 	image->segments = page->record;
 	memcpy(image->role, "boot", 5);
-	page->segment = input_number(input, 2) % image->segment_count;
+	page->segment = feed_number(input, 2) % image->segment_count;
 	page->len = 32 + 80 * (size_t)manifest_segment_chunks(image, page->segment);
 	page->bytes = calloc(1, page->len);
-	from = input_take(input, page->len, &got);
+	from = feed_take(input, page->len, &got);
 	if (got)
 		memcpy(page->bytes, from, got);
 	record = page->record + 56 * page->segment;
@@ -81,7 +81,7 @@ static void check_entries(const struct page *page)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct input input = {data, size};
+	struct feed input = {data, size};
 	struct page page;
 	struct fault fault;
 	uint8_t header[INDEX_HEADER_LEN];

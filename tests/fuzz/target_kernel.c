@@ -59,10 +59,10 @@ static const char *word_of(const char *line, const char *name, size_t *len)
 	return value;
 }
 
-static void command_line(struct input *input)
+static void command_line(struct feed *input)
 {
 	static const char *const names[] = {"lifeboat.slot", "lifeboat.reason", "a"};
-	const char *name = names[input_number(input, 1) % 3], *want;
+	const char *name = names[feed_number(input, 1) % 3], *want;
 	char *text = calloc(1, input->left + 1), *value = malloc(32), path[64];
 	size_t len = input->left, want_len = 0;
 	int fd;
@@ -82,7 +82,7 @@ static void command_line(struct input *input)
 	free(text);
 }
 
-static void number(struct input *input)
+static void number(struct feed *input)
 {
 	char *text = malloc(24), path[64], again[32];
 	struct text t = TEXT_IN(again);
@@ -103,7 +103,7 @@ static void number(struct input *input)
 	free(text);
 }
 
-static void mount_table(struct input *input)
+static void mount_table(struct feed *input)
 {
 	struct fault what = {.detail = DETAIL_PARTITION_BUSY};
 	struct stat st;
@@ -120,7 +120,7 @@ static void mount_table(struct input *input)
 	name_mount(node, "label", NULL);
 }
 
-static void uevent(struct input *input)
+static void uevent(struct feed *input)
 {
 	char *message = fuzz_copy(input->at, input->left);
 	bool block = false;
@@ -131,12 +131,12 @@ static void uevent(struct input *input)
 	free(message);
 }
 
-static void reason(struct input *input)
+static void reason(struct feed *input)
 {
 	char *text = malloc(input->left + 1);
 	struct flags flags = {0};
 
-	input_text(input, text, input->left + 1);
+	feed_text(input, text, input->left + 1);
 	flags_request_recovery(&flags, text);
 	must_end(flags.reason);
 	must(flags.recovery);
@@ -146,13 +146,13 @@ static void reason(struct input *input)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const all[])(struct input *) = {command_line, number, mount_table, uevent,
-						      reason};
-	struct input input = {data, size};
+	static void (*const all[])(struct feed *) = {command_line, number, mount_table, uevent,
+						     reason};
+	struct feed input = {data, size};
 
 	/* memcpy and write want a place, even for nothing. */
 	if (size > 1)
-		all[input_number(&input, 1) % COUNT(all)](&input);
+		all[feed_number(&input, 1) % COUNT(all)](&input);
 	return 0;
 }
 

@@ -60,8 +60,8 @@ static void read_all(struct source_file *file, const uint8_t *bytes, size_t len)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct input input = {data, size};
-	uint64_t device_len = input_number(&input, 5);
+	struct feed input = {data, size};
+	uint64_t device_len = feed_number(&input, 5);
 	struct source_file file;
 	struct fault fault;
 	char path[64];

@@ -75,13 +75,13 @@ static bool ring_is_readable(const struct area *area)
 
 /* --- Input --- */
 
-static void put_blocks(struct input *input)
+static void put_blocks(struct feed *input)
 {
 	static uint8_t block[4096];
 
 	for (size_t n = 0; n < BLOCKS_MAX && input->left; n++) {
-		uint64_t number = input_number(input, 2) % 768;
-		unsigned int kind = (unsigned int)input_number(input, 1) % 4;
+		uint64_t number = feed_number(input, 2) % 768;
+		unsigned int kind = (unsigned int)feed_number(input, 1) % 4;
 		size_t off = 0, got;
 		const uint8_t *from;
 
@@ -93,12 +93,12 @@ static void put_blocks(struct input *input)
 		}
 		if (kind != RAW) {
 			memcpy(block, "LBR1", 4);
-			store_be32(block + 4, (uint32_t)input_number(input, 1));
-			store_be64(block + 8, input_number(input, 8));
-			store_be32(block + 16, (uint32_t)input_number(input, 2));
+			store_be32(block + 4, (uint32_t)feed_number(input, 1));
+			store_be64(block + 8, feed_number(input, 8));
+			store_be32(block + 16, (uint32_t)feed_number(input, 2));
 			off = 64;
 		}
-		from = input_take(input, (size_t)input_number(input, 2) % (4097 - off), &got);
+		from = feed_take(input, (size_t)feed_number(input, 2) % (4097 - off), &got);
 		if (got)
 			memcpy(block + off, from, got);
 		if (kind != RAW)
@@ -256,7 +256,7 @@ static void reopen(void)
 	must(!state_open(&again, &medium.dev, &fault));
 }
 
-static void store_record(struct input *input)
+static void store_record(struct feed *input)
 {
 	uint64_t floor = state.record.rollback_floor, epoch = state.record.key_epoch;
 	struct fault fault;
@@ -264,8 +264,8 @@ static void store_record(struct input *input)
 	may_write = &areas[0];
 	may_write_serial = state.record_ring.serial + 1;
 	state.record.boot_count++;
-	state.record.rollback_floor = input_number(input, 3);
-	state.record.key_epoch = input_number(input, 1);
+	state.record.rollback_floor = feed_number(input, 3);
+	state.record.key_epoch = feed_number(input, 1);
 	if (state_store_record(&state, &fault)) {
 		must(medium.dead);
 		return;
@@ -278,15 +278,15 @@ static void store_record(struct input *input)
 	must(same_journal());
 }
 
-static void store_journal(struct input *input)
+static void store_journal(struct feed *input)
 {
 	struct fault fault;
 
 	may_write = &areas[1];
 	may_write_serial = state.journal_ring.serial + 1;
-	state.journal.step = (enum journal_step)(input_number(input, 1) % 6);
-	state.journal.target = (uint32_t)input_number(input, 1) % 2;
-	state.journal.flushed = input_number(input, 3);
+	state.journal.step = (enum journal_step)(feed_number(input, 1) % 6);
+	state.journal.target = (uint32_t)feed_number(input, 1) % 2;
+	state.journal.flushed = feed_number(input, 3);
 	if (state_store_journal(&state, &fault)) {
 		must(medium.dead);
 		return;
@@ -296,14 +296,14 @@ static void store_journal(struct input *input)
 	must(same_record());
 }
 
-static void store_report(struct input *input)
+static void store_report(struct feed *input)
 {
 	static struct result result, read;
 	struct fault fault;
 
 	/* What was stored, or cut short, is what is read. */
 	state_result(&state, 0, &result);
-	result.fault.offset = input_number(input, 3);
+	result.fault.offset = feed_number(input, 3);
 	may_write = &areas[2];
 	may_write_serial = state.result_ring.serial + 1;
 	if (!state_add_result(&state, &result, &fault) && ring_is_readable(&areas[2])) {
@@ -323,14 +323,14 @@ static void store_report(struct input *input)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct input input = {data, size};
-	unsigned int options = (unsigned int)input_number(&input, 1);
-	struct input what = {input.at, input.left < 16 ? input.left : 16};
+	struct feed input = {data, size};
+	unsigned int options = (unsigned int)feed_number(&input, 1);
+	struct feed what = {input.at, input.left < 16 ? input.left : 16};
 	struct fault fault = {.detail = DETAIL_OK};
 	size_t got;
 	enum detail detail;
 
-	input_take(&input, 16, &got);
+	feed_take(&input, 16, &got);
 	sparse_open(&medium, options & SMALL ? 767 * 4096 : 768 * 4096, 4096);
 	medium.on_write = on_write;
 	may_write = NULL;

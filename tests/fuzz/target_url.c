@@ -62,14 +62,14 @@ static void check_no_dots(const char *target)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct http_url url, next;
-	struct input input = {data, size};
+	struct feed input = {data, size};
 	char *text = malloc(size + 1), *location = malloc(size + 1);
 	bool joins;
 
 	/* Each in memory of its own length. */
-	input_text(&input, text, size + 1);
+	feed_text(&input, text, size + 1);
 	text = realloc(text, strlen(text) + 1);
-	input_text(&input, location, size + 1);
+	feed_text(&input, location, size + 1);
 	location = realloc(location, strlen(location) + 1);
 	source_http_is_url(text);
 	if (!http_url_parse(text, &url)) {
