@@ -192,7 +192,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 		} else if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
 			return help_verb(verb);
 		} else if ((value = value_of(verb, argv[i], &options))) {
-			if (++i == argc)
+			if (++i == argc || !*argv[i])
 				return usage("needs a value", argv[i - 1]);
 			*value = argv[i];
 		} else if ((set = switch_of(verb, argv[i], &options))) {
@@ -219,6 +219,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	system_fill_descriptors();
 	if (argc < 2) {
 		help();
 		return STATUS_USAGE;

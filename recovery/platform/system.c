@@ -197,14 +197,33 @@ static void on_signal(int signal)
 void system_catch_signals(void)
 {
 	struct sigaction ignore = {.sa_handler = SIG_IGN}, note = {.sa_handler = on_signal};
+	struct sigaction usual = {.sa_handler = SIG_DFL};
+	sigset_t none;
 
 	sigaction(SIGHUP, &ignore, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
 	sigaction(SIGTTIN, &ignore, NULL);
 	sigaction(SIGTTOU, &ignore, NULL);
+	sigaction(SIGXFSZ, &ignore, NULL);
+	sigaction(SIGCHLD, &usual, NULL);
 	sigaction(SIGINT, &note, NULL);
 	sigaction(SIGTERM, &note, NULL);
 	sigaction(SIGQUIT, &note, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+void system_fill_descriptors(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDONLY);
+		if (fd < 0) /* so early that there is no /dev */
+			fd = open("/", O_RDONLY);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
 }
 
 bool system_interrupted(void)

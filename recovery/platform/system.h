@@ -44,10 +44,18 @@ enum detail system_board(struct board *board, const char *path, struct fault *fa
 enum detail system_lock(const char *image, int *lock, struct fault *fault);
 
 /*
- * SIGHUP, SIGPIPE, SIGTTIN and SIGTTOU are ignored, so that a lost session does not end an install;
- * SIGINT, SIGTERM and SIGQUIT set a flag.
+ * SIGHUP, SIGPIPE, SIGTTIN and SIGTTOU are ignored, so that a lost session does not end an install,
+ * and SIGXFSZ, so that a write beyond a limit fails; SIGINT, SIGTERM and SIGQUIT set a flag. What
+ * was inherited does not matter: where children are reaped by the kernel, because a parent ignored
+ * SIGCHLD, no health check would ever be seen to end well.
  */
 void system_catch_signals(void);
+
+/*
+ * Missing standard descriptors become ones that end at once and take nothing. Else the next file
+ * that is opened, the disk perhaps, would be the one that messages are written to.
+ */
+void system_fill_descriptors(void);
 bool system_interrupted(void);
 
 #endif
