@@ -309,7 +309,7 @@ enum detail app_open(struct app *app, bool for_writing, struct fault *fault)
 {
 	enum detail detail = system_board(&app->board, app->options.board, fault);
 
-	if (detail && app->options.board) {
+	if (detail && app->options.board && strcmp(app->options.board, fault->object)) {
 		char object[sizeof(fault->object)];
 		struct text t = TEXT_IN(object);
 		text_add(&t, app->options.board);

@@ -37,24 +37,47 @@ static void keep(struct app *app, const struct medium *medium, const char *path,
 	found->package.others = others;
 }
 
+/*
+ * For the journal, results and messages: what people know a package by, not where it is mounted.
+ */
+static void name_by(const struct medium *medium, const char *path, char *name, size_t size)
+{
+	size_t mount_len = strlen(MEDIA_MOUNT_POINT);
+	struct text t = {.at = name, .size = size, .len = 0};
+
+	text_clear(&t);
+	if (strncmp(path, MEDIA_MOUNT_POINT "/", mount_len + 1)) {
+		text_add(&t, path);
+		return;
+	}
+	text_add(&t, medium->title);
+	text_add(&t, path + mount_len);
+}
+
 /* One candidate: proved, planned, and kept when it fits better than what was found before. */
 static void consider(struct app *app, const struct medium *medium, const char *path,
 		     const uint8_t *wanted, struct found *found)
 {
 	struct install_options options = {.wanted = -1, .allow_older = true};
 	struct source *source;
+	char name[sizeof(source->name)];
 	struct plan plan;
 	struct fault fault;
 	enum detail detail;
 
 	found->candidates++;
+	name_by(medium, path, name, sizeof(name));
 	detail = app_source_open(app, path, &source, &fault);
-	if (!detail)
+	if (!detail) {
+		text_copy(source->name, sizeof(source->name), name);
 		detail = install_plan(&app->device, source, &options, &plan, &fault);
+	} else {
+		text_copy(fault.object, sizeof(fault.object), name);
+	}
 	app_source_close(app);
 	if (detail) {
 		if (!found->why.fault.detail)
-			app_failure(app, RESULT_INSTALL, &fault, path, &found->why);
+			app_failure(app, RESULT_INSTALL, &fault, name, &found->why);
 		return;
 	}
 	if (wanted && !hash_equal(app->front.id, wanted))
@@ -137,16 +160,8 @@ enum detail find_open(struct app *app, const struct found *found, struct source 
 			return detail;
 	}
 	detail = app_source_open(app, found->path, source, fault);
-	/*
-	 * For the journal, results and messages: what people know it by, not where it is mounted.
-	 */
-	if (!detail && found->medium.kind != MEDIA_PACKAGE) {
-		struct text t = TEXT_IN((*source)->name);
-		text_clear(&t);
-		text_add(&t, found->medium.title);
-		text_char(&t, '/');
-		text_add(&t, found->package.name);
-	}
+	if (!detail)
+		name_by(&found->medium, found->path, (*source)->name, sizeof((*source)->name));
 	return detail;
 }
 

@@ -34,4 +34,10 @@ int verb_wipe(struct app *app, const struct verb_options *options);
 /* "lifeboat: object: sentence" and the advice, on standard error. Returns the exit status. */
 int verb_fail(const struct fault *fault, const char *other);
 
+/*
+ * Ends a verb whose output was all of its work. What could not be written was not said: a program
+ * that reads it must not take that for the whole. Returns the exit status.
+ */
+int verb_end_output(struct app *app, struct out_fd *out);
+
 #endif

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int verb_recover(struct app *app, const struct verb_options *o)
@@ -177,10 +178,7 @@ static void status_json(struct app *app, struct out *out)
 	json_end(&json);
 }
 
-/*
- * What could not be written was not said: a program that reads it must not take that for a status.
- */
-static int end_output(struct app *app, struct out_fd *out)
+int verb_end_output(struct app *app, struct out_fd *out)
 {
 	struct fault fault;
 	bool lost;
@@ -211,7 +209,7 @@ int verb_status(struct app *app, const struct verb_options *o)
 		status_json(app, &out.out);
 	else
 		status_text(app, &out.out);
-	return end_output(app, &out);
+	return verb_end_output(app, &out);
 }
 
 /* The stored log, the oldest line first. */
@@ -233,7 +231,7 @@ int verb_log(struct app *app, const struct verb_options *o)
 		if (page)
 			out_raw(&out.out, page, len);
 	}
-	return end_output(app, &out);
+	return verb_end_output(app, &out);
 }
 
 /* --- confirm and request-recovery --- */
@@ -256,6 +254,7 @@ static enum detail open_to_confirm(struct app *app, const struct verb_options *o
 				   struct fault *fault)
 {
 	enum detail detail;
+	struct stat st;
 
 	/* In recovery no system runs, and `lifeboat recover` holds the lock: nothing to wait for.
 	 */
@@ -263,8 +262,10 @@ static enum detail open_to_confirm(struct app *app, const struct verb_options *o
 		return fault_set(fault, DETAIL_SLOT_NOT_RUNNING, "the kernel command line");
 	/* A folder that somebody names must be there: a slip of the pen is no clean bill of health.
 	 */
-	if (o->argument && access(o->argument, R_OK | X_OK))
+	if (o->argument && (stat(o->argument, &st) || access(o->argument, R_OK)))
 		return fault_errno(fault, DETAIL_SOURCE_NOT_FOUND, o->argument, errno);
+	if (o->argument && !S_ISDIR(st.st_mode))
+		return fault_errno(fault, DETAIL_SOURCE_NOT_FOUND, o->argument, ENOTDIR);
 	/* An update agent may have been quicker; a start that is not confirmed costs a try. */
 	app->lock_wait_ms = o->app.disk ? 0 : CONFIRM_WAIT_MS;
 	detail = app_open(app, true, fault);

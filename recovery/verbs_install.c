@@ -136,9 +136,7 @@ int verb_plan(struct app *app, const struct verb_options *o)
 	if (plan.older)
 		report_row(&out.out, "Needs",
 			   "--allow-older: without it, install ends with status 3");
-	out_fd_close(&out);
-	app_end(app);
-	return STATUS_OK;
+	return verb_end_output(app, &out);
 }
 
 int verb_verify(struct app *app, const struct verb_options *o)
@@ -249,14 +247,14 @@ int verb_inspect(struct app *app, const struct verb_options *o)
 	detail = app_source_open(app, o->argument, &source, &fault);
 	if (!detail)
 		detail = front_open(&app->front, source, &trust_embedded, &fault);
-	if (!detail) {
-		out_fd_open(&out, STDOUT_FILENO, false);
-		if (o->json)
-			inspect_json(&app->front, &out.out);
-		else
-			inspect_text(&app->front, &out.out);
-		out_fd_close(&out);
+	if (detail) {
+		app_end(app);
+		return verb_fail(&fault, o->argument);
 	}
-	app_end(app);
-	return detail ? verb_fail(&fault, o->argument) : STATUS_OK;
+	out_fd_open(&out, STDOUT_FILENO, false);
+	if (o->json)
+		inspect_json(&app->front, &out.out);
+	else
+		inspect_text(&app->front, &out.out);
+	return verb_end_output(app, &out);
 }

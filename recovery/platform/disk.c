@@ -256,6 +256,8 @@ struct search {
 	char nearest[SYSFS_NAME_SIZE]; /* the disk with the most labels, when none has all */
 	char missing[GPT_LABEL_SIZE];
 	size_t most;
+	char unread[SYSFS_NAME_SIZE]; /* the first whose table cannot be used, and why */
+	struct fault why;
 };
 
 static void look_at(struct disk *disk, const struct board *board, const char *name,
@@ -264,13 +266,19 @@ static void look_at(struct disk *disk, const struct board *board, const char *na
 	struct blockdev_options options = {.len = UINT64_MAX};
 	struct blockdev blockdev;
 	const char *missing;
+	struct fault fault;
 	size_t have, wanted;
 
 	set_path(disk, name);
 	if (!node_fits(disk->sys, name, disk->path) ||
 	    blockdev_open(&blockdev, disk->path, disk->path, &options, NULL))
 		return;
-	if (!load_table(disk, &blockdev, NULL)) {
+	if (load_table(disk, &blockdev, &fault)) {
+		if (!search->unread[0]) {
+			text_copy(search->unread, sizeof(search->unread), name);
+			search->why = fault;
+		}
+	} else {
 		have = count_labels(&disk->gpt, board, &wanted, &missing);
 		if (have == wanted) {
 			text_copy(search->found[0] ? search->second : search->found,
@@ -305,10 +313,14 @@ static enum detail not_found(const struct board *board, const struct search *sea
 	if (search->nearest[0])
 		format_text(object, sizeof(object), "partition %s (%s has %zu of the others)",
 			    search->missing, search->nearest, search->most);
+	else if (search->unread[0])
+		format_text(object, sizeof(object), "partition %s (%s %s)", board->state_label,
+			    search->unread, detail_sentence(search->why.detail));
 	else
 		format_text(object, sizeof(object), "partition %s%s%.80s", board->state_label,
 			    board->storage[0] ? " with storage " : "", board->storage);
-	return fault_set(fault, DETAIL_DISK_NOT_FOUND, object);
+	return fault_errno(fault, DETAIL_DISK_NOT_FOUND, object,
+			   search->nearest[0] ? 0 : search->why.sys_errno);
 }
 
 static enum detail search_disk(struct disk *disk, const struct board *board,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,16 +13,29 @@
 #include "core/text.h"
 #include "platform/format.h"
 
+#define PIPE_WAIT_MS 5000
+
+/* A pipe to which nobody writes must not hold this up; one that somebody fills is waited for. */
+static ssize_t read_some(int fd, void *buf, size_t size)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+	ssize_t n = read(fd, buf, size);
+
+	if (n < 0 && errno == EAGAIN && poll(&poll_fd, 1, PIPE_WAIT_MS) > 0)
+		n = read(fd, buf, size);
+	return n;
+}
+
 int sysfs_read(const char *path, void *buf, size_t size, size_t *len)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	ssize_t n = 1;
 
 	*len = 0;
 	if (fd < 0)
 		return errno;
 	while (n && *len < size) {
-		n = read(fd, (char *)buf + *len, size - *len);
+		n = read_some(fd, (char *)buf + *len, size - *len);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {

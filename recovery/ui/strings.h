@@ -204,6 +204,9 @@
 	X(ERRNO_ELOOP, "too many links")                                                           \
 	X(ERRNO_EISDIR, "is a folder")                                                             \
 	X(ERRNO_ESPIPE, "not a file or block device")                                              \
+	X(ERRNO_ENOTDIR, "not a folder")                                                           \
+	X(ERRNO_EFBIG, "too large")                                                                \
+	X(ERRNO_EMFILE, "too many open files")                                                     \
 	X(ERRNO_ENXIO, "no such device")                                                           \
 	X(ERRNO_ENOMEM, "out of memory")                                                           \
 	X(ERRNO_EACCES, "permission denied")                                                       \
