@@ -33,8 +33,8 @@ class Row:
 
 
 def code(name, names, stored="install", status=None):
-    """A row. names: what the message must name; stored: what the stored result is of, or None; status: of the exit, where
-    it is not the code's."""
+    """A row. names: what the message must name; stored: what the stored result is of, or None; status: of the exit,
+    where it is not the code's."""
     def keep(make):
         assert name not in ROWS
         ROWS[name] = Row(make, names, stored, status)
@@ -48,10 +48,10 @@ def linked(folder, *flags, source, keys=True):
     (folder / "more.c").write_text(source)
     own = [build / "host/obj/recovery" / f"{path.stem}.o" for path in (worlds.ROOT / "recovery").glob("*.c")]
     own += [build / "host/obj/keys.o"] if keys else []
-    libraries = [build / "host/libdevice.a", *(build / f"native/lib/lib{name}.a" for name in ("bearssl", "zstd", "fdt"))]
+    own += [build / "host/libdevice.a", *(build / f"native/lib/lib{name}.a" for name in ("bearssl", "zstd", "fdt"))]
     subprocess.run(["cc", "-std=c11", "-I", worlds.ROOT / "recovery", "-I", worlds.ROOT / "recovery/core", "-isystem",
-                    build / "native/include", *flags, "-o", folder / "linked", folder / "more.c", *own, "-Wl,--start-group",
-                    *libraries, "-Wl,--end-group"], check=True)
+                    build / "native/include", *flags, "-o", folder / "linked", folder / "more.c", "-Wl,--start-group",
+                    *own, "-Wl,--end-group"], check=True)
     return folder / "linked"
 
 
@@ -421,8 +421,8 @@ def both_tables_damaged(world):
 
 def relabel(world, old, new):
     number = str(list(world.table).index(old) + 1)
-    subprocess.run(["/sbin/sfdisk", "--quiet", "--part-label", "--no-reread", "--no-tell-kernel", world.disk, number, new],
-                   check=True)
+    subprocess.run(["/sbin/sfdisk", "--quiet", "--part-label", "--no-reread", "--no-tell-kernel", world.disk, number,
+                    new], check=True)
 
 
 @code("PARTITION_MISSING", "system_b", stored=None)
