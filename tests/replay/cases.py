@@ -19,7 +19,7 @@ MOMENTS = {
         ("journal verified", "all"),
         ("record of the flip", "t0.100"),
         ("flip", TORN_STORE), ("flip", "all"),
-        ("try+record", TORN_STORE), ("try+record", "only last"),
+        ("try", TORN_STORE), ("try", "only last"),
         ("confirm", TORN_STORE), ("confirm", "all"),
         ("record of the floor", "all"),
     ],
@@ -35,7 +35,7 @@ MOMENTS = {
     ],
     "ab-running": [
         ("mark", TORN_STORE), ("system_a", "middle"), ("flip", "none"), ("flip", TORN_STORE), ("flip", "all"),
-        ("try+record", TORN_STORE),
+        ("try", TORN_STORE),
     ],
 }
 # Without the stick, the menu brings the other system back.

@@ -157,8 +157,8 @@ class Recording:
                     " of the floor" if before == "confirm" else ""
 
     def epoch(self, name):
-        """The last epoch of this name, or None."""
-        return next((epoch for epoch in reversed(self.epochs) if epoch.name == name), None)
+        """The last epoch of this name, or with a write of this kind; or None."""
+        return next((epoch for epoch in reversed(self.epochs) if name in [epoch.name] + epoch.name.split("+")), None)
 
     def _hash_durable(self):
         """A number for the disk as it is before each epoch: the sum of all sectors that are not as at the start."""
