@@ -94,6 +94,12 @@ def words(epoch, outcome):
     return named.get(outcome) or epoch.parse(outcome)
 
 
+def first_cut(recording, name, outcome):
+    """What makes the disk that the first of two cuts leaves."""
+    epoch = recording.epoch(name)
+    return Case(recording, epoch.number, "".join(words(epoch, outcome))).disk
+
+
 def sampled(recordings, seed):
     """What every run of CI starts."""
     chosen = Chosen()

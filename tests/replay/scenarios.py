@@ -23,7 +23,10 @@ SCENARIOS = {
     "ab-running": ("ab", 2, "B"),
     "single-recovery": ("single", 1, "A"),
     "card-recovery": ("ab", 2, "B"),
+    "single-resumed": ("single", 1, "A"),
 }
+# What the second cut comes into: the update that goes on behind the first one.
+RESUMED = {"single-resumed": ("single-recovery", "system_a", "middle")}
 
 
 class ReplayParts(Parts):
@@ -107,13 +110,18 @@ def install_running(b):
     b.send("lifeboat install --reboot /tmp/stick/update.boat\n")
 
 
-def record(parts, scenario, folder):
-    """A whole update, with every write to main storage recorded: start.img, log and end.img."""
+def record(parts, scenario, folder, cut=None):
+    """A whole update, with every write to main storage recorded: start.img, log and end.img. cut: what makes the disk
+    to start from, when it is not a sound one."""
     os.makedirs(folder)
     kind, release, _ = SCENARIOS[scenario]
-    disk = copy_image(parts("both-ab.img" if kind == "ab" else "confirmed-single.img"), os.path.join(folder, "end.img"))
+    disk = os.path.join(folder, "end.img")
+    if cut:
+        cut(disk)
+    else:
+        copy_image(parts("both-ab.img" if kind == "ab" else "confirmed-single.img"), disk)
     recovery = scenario != "ab-running"
-    if recovery:
+    if recovery and not cut:
         write_env(disk, BOOT_RECOVERY="1", BOOT_RECOVERY_REASON="request")
     copy_image(disk, os.path.join(folder, "start.img"))
     tree = parts.tree(kind)
