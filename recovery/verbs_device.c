@@ -142,6 +142,7 @@ static void status_json(struct app *app, struct out *out)
 	json_string(&json, "product", app->board.product);
 	json_bool(&json, "recovery", app->recovery);
 	json_bool(&json, "busy", app_is_busy(app));
+	json_bool(&json, "partition_table_damaged", app->disk.gpt.damaged);
 	json_bool(&json, "boot_flags_sound", sound);
 	if (sound) {
 		json_bool(&json, "recovery_requested", flags.recovery);

@@ -4,7 +4,9 @@ Two copies with a serial byte each: what is stored must survive damage to one of
 be overwritten by a guess.
 """
 
+import re
 import struct
+import subprocess
 import zlib
 
 import pytest
@@ -292,3 +294,20 @@ def test_environment_beyond_the_end_of_the_disk(memory):
     before = new.disk.read_bytes()
     done = new.install(compose(), running=None)
     assert done.status == 30 and new.disk.read_bytes() == before, done
+
+
+def test_damaged_primary_partition_table(world):
+    """Its backup is used and that is said; what the man page says mends it."""
+    before = world.peek(0, 1024)
+    assert world.status()["partition_table_damaged"] is False
+    world.poke(512, bytes(512))
+    assert world.status()["partition_table_damaged"] is True
+    assert "The primary partition table is damaged; its backup is used." in world.verb("status", expect=0).flat
+    world.install(compose(release=7), expect=0)
+    assert world.choice == "B"
+    page = (worlds.ROOT / "recovery/lifeboat.8").read_text()
+    line = page[page.index("sfdisk -d"):].partition(".TP")[0].replace("\n", " ")
+    line = re.sub(r"\\f[BIRP]", "", line.rstrip(" .")).replace(", then", " &&").replace("DISK", str(world.disk))
+    subprocess.run(line, shell=True, check=True, cwd=world.folder, stdout=subprocess.DEVNULL)
+    assert world.status()["partition_table_damaged"] is False
+    assert world.peek(0, 1024) == before
