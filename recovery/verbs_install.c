@@ -118,13 +118,12 @@ int verb_plan(struct app *app, const struct verb_options *o)
 	struct source *source;
 	struct plan plan;
 	struct fault fault;
-	enum detail detail;
 
 	app_start(app, &o->app, false);
-	if ((detail = app_open(app, false, &fault)) || (detail = app_check_mode(app, &fault)) ||
-	    (detail = wanted_slot(app, o->slot, &options.wanted, &fault)) ||
-	    (detail = app_source_open(app, o->argument, &source, &fault)) ||
-	    (detail = install_plan(&app->device, source, &options, &plan, &fault))) {
+	if (app_open(app, false, &fault) || app_check_mode(app, &fault) ||
+	    wanted_slot(app, o->slot, &options.wanted, &fault) ||
+	    app_source_open(app, o->argument, &source, &fault) ||
+	    install_plan(&app->device, source, &options, &plan, &fault)) {
 		app_end(app);
 		return verb_fail(&fault, o->argument);
 	}

@@ -19,18 +19,12 @@ static const struct row *find(enum detail detail)
 	return NULL;
 }
 
-enum detail fault_set(struct fault *fault, enum detail detail, const char *object)
+void fault_fill(struct fault *fault, enum detail detail, const char *object, int sys_errno)
 {
-	return fault_errno(fault, detail, object, 0);
-}
-
-enum detail fault_errno(struct fault *fault, enum detail detail, const char *object, int sys_errno)
-{
-	if (fault) {
-		*fault = (struct fault){.detail = detail, .sys_errno = sys_errno};
-		text_copy(fault->object, sizeof(fault->object), object ? object : "");
-	}
-	return detail;
+	if (!fault)
+		return;
+	*fault = (struct fault){.detail = detail, .sys_errno = sys_errno};
+	text_copy(fault->object, sizeof(fault->object), object ? object : "");
 }
 
 enum status detail_status(enum detail detail)

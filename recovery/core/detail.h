@@ -216,7 +216,7 @@ enum status {
 	X(FELL_BACK, 4006, "did not come up any more, and the system before it was started",       \
 	  "See `lifeboat log` for the cause; install it again, or a later release.")
 
-#define DETAIL_ENUM(name, number, sentence, advice) DETAIL_##name = number,
+#define DETAIL_ENUM(name, number, sentence, advice) DETAIL_##name = (number),
 enum detail { DETAIL_TABLE(DETAIL_ENUM) };
 #undef DETAIL_ENUM
 
@@ -232,9 +232,22 @@ struct fault {
 	char object[160]; /* what the sentence is about, with the numbers that explain it */
 };
 
-/* Sets the fault and returns its detail. object is cut to fit; NULL: "". fault may be NULL. */
-enum detail fault_set(struct fault *fault, enum detail detail, const char *object);
-enum detail fault_errno(struct fault *fault, enum detail detail, const char *object, int sys_errno);
+/* Sets the fault. object is cut to fit; NULL: "". fault may be NULL. */
+void fault_fill(struct fault *fault, enum detail detail, const char *object, int sys_errno);
+
+/* The same, and return the detail. Inline, so that who reads the caller alone (a compiler, an
+ * analyser) sees that what comes back is the code that went in. */
+static inline enum detail fault_errno(struct fault *fault, enum detail detail, const char *object,
+				      int sys_errno)
+{
+	fault_fill(fault, detail, object, sys_errno);
+	return detail;
+}
+
+static inline enum detail fault_set(struct fault *fault, enum detail detail, const char *object)
+{
+	return fault_errno(fault, detail, object, 0);
+}
 
 enum status detail_status(enum detail detail);
 const char *

@@ -14,7 +14,7 @@
 void front_name_fault(const struct front *front, struct fault *fault)
 {
 	const char *name = front->source->name, *end = strrchr(name, '/');
-	char object[sizeof(fault->object)];
+	char object[160];
 	struct text t = TEXT_IN(object);
 
 	if (!fault)
@@ -22,7 +22,7 @@ void front_name_fault(const struct front *front, struct fault *fault)
 	if (end && end[1])
 		name = end + 1;
 	text_clear(&t);
-	for (size_t i = 0; name[i] && i < NAME_MAX_LEN; i++)
+	for (size_t i = 0; i < NAME_MAX_LEN && name[i]; i++)
 		text_char(&t, name[i]);
 	/* "package" is what a fault calls the whole. */
 	if (strcmp(fault->object, "package")) {

@@ -97,7 +97,7 @@ static int load_copy(struct gpt *gpt, struct dev *disk, uint64_t lba, uint8_t *s
 	error = disk->ops->read(disk, table * sector, entries, bytes);
 	if (error)
 		return error;
-	if (crc32(entries, count * entry_len) != load_le32(header + HEADER_ENTRIES_CRC))
+	if (crc32(entries, (size_t)count * entry_len) != load_le32(header + HEADER_ENTRIES_CRC))
 		return -1;
 	gpt->count = 0;
 	gpt->table_end = (lba == 1 ? table * sector : 2 * (uint64_t)sector) + bytes;

@@ -66,7 +66,7 @@ static void forget_failed(struct state_record *record, const uint8_t id[HASH_LEN
 static void remember_failed(struct state_record *record, const uint8_t id[HASH_LEN])
 {
 	forget_failed(record, id);
-	memmove(record->failed[1], record->failed[0], (STATE_FAILED - 1) * HASH_LEN);
+	memmove(record->failed[1], record->failed[0], sizeof(record->failed) - HASH_LEN);
 	memcpy(record->failed[0], id, HASH_LEN);
 }
 
@@ -173,6 +173,8 @@ static enum detail keep_confirmation(struct device *device, size_t slot, struct 
 		if (record->key_epoch < j->key_epoch)
 			record->key_epoch = j->key_epoch;
 	}
+	/* A copy that differs in its padding is stored once more, and that is all. */
+	/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
 	if (memcmp(&before, record, sizeof(before)) && (detail = state_store_record(state, fault)))
 		return detail;
 	return was_begun(j) && j->target == slot ? end_journal(device, fault) : DETAIL_OK;

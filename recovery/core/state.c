@@ -25,7 +25,7 @@ enum { RING_RECORD = 1, RING_JOURNAL, RING_RESULT, RING_LOG };
 
 _Static_assert(PENDING_BLOCKS *RING_BLOCK >= PACKAGE_HEAD_MAX,
 	       "the pending area holds the largest head");
-_Static_assert((PENDING_FIRST + PENDING_BLOCKS) * RING_BLOCK <= STATE_SIZE_MIN,
+_Static_assert(PENDING_FIRST + PENDING_BLOCKS <= STATE_SIZE_MIN / RING_BLOCK,
 	       "the areas fit the smallest partition");
 _Static_assert(RESULT_FIRST + STATE_RESULTS == LOG_FIRST &&
 		       LOG_FIRST + STATE_LOG_BLOCKS == PENDING_FIRST,

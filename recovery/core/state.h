@@ -6,7 +6,7 @@
 #include "package.h"
 #include "ring.h"
 
-#define STATE_SIZE_MIN (768u * RING_BLOCK)
+#define STATE_SIZE_MIN (UINT64_C(768) * RING_BLOCK)
 #define STATE_ORIGIN_SIZE 256
 #define STATE_RESULTS 32
 #define STATE_FAILED 4

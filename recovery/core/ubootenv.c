@@ -26,6 +26,7 @@ static void put(struct writer *w, const void *p, size_t len)
 		w->full = true;
 		return;
 	}
+	/* cppcheck-suppress uninitvar ; what was put together through a struct text is there */
 	memcpy(w->at + w->len, p, len);
 	w->len += len;
 }
@@ -66,7 +67,7 @@ static int newer(uint8_t serial0, uint8_t serial1)
  */
 static int read_both(struct ubootenv *env, bool to_store, struct fault *fault)
 {
-	enum copy_state state[2] = {read_copy(env, 0), read_copy(env, 1)};
+	const enum copy_state state[2] = {read_copy(env, 0), read_copy(env, 1)};
 	bool unreadable = state[0] == COPY_UNREADABLE || state[1] == COPY_UNREADABLE;
 
 	if (to_store && unreadable) {
@@ -290,12 +291,12 @@ static enum detail lay_out(struct ubootenv *env, const struct flags *flags, bool
 	int current = read_both(env, true, &why);
 	uint8_t *copy;
 
+	*other = current < 0 ? 0 : 1 - current;
 	if (current < 0 && !(anew && why.detail == DETAIL_FLAGS_DAMAGED)) {
 		if (fault)
 			*fault = why;
 		return why.detail;
 	}
-	*other = current < 0 ? 0 : 1 - current;
 	copy = env->copy[*other];
 	struct writer w = {.at = copy + ENV_DATA, .size = size - ENV_DATA};
 	memset(copy, 0, size);

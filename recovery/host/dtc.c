@@ -14,8 +14,6 @@
 
 #define TREE_MAX (4u << 20)
 
-extern char **environ;
-
 /* What a file without a name holds, with a zero byte after it. */
 static uint8_t *load_from(int fd, size_t limit, size_t *len)
 {

@@ -55,7 +55,10 @@ int options_next(struct options *options, struct problem *problem)
 	options->next++;
 	if (!options->only_arguments && strcmp(word, "--") == 0) {
 		options->only_arguments = true;
-		return options_next(options, problem);
+		word = *options->next;
+		if (!word)
+			return OPTION_END;
+		options->next++;
 	}
 	options->value = word;
 	options->found = NULL;

@@ -67,8 +67,11 @@ static enum status write_source(const struct trust *trust, const char *path,
 		return problem_set(problem, STATUS_INSTALL_FAILED, "memory",
 				   "is not enough. End other programs.");
 	print_source(memory, trust);
-	fclose(memory);
-	if (!path) {
+	bool whole = !ferror(memory);
+	if (fclose(memory) != 0 || !whole) {
+		problem_set(problem, STATUS_INSTALL_FAILED, "memory",
+			    "is not enough. End other programs.");
+	} else if (!path) {
 		fwrite(source, 1, len, stdout);
 	} else if (output_open(&output, path, 0666, problem) == STATUS_OK) {
 		if (output_append(&output, source, len, problem) == STATUS_OK)

@@ -158,6 +158,7 @@ static enum detail disk_open(struct storage *storage, const char *label, bool ex
 	return DETAIL_OK;
 }
 
+/* cppcheck-suppress constParameter ; struct storage_ops says what it looks like */
 static void disk_close_partition(struct storage *storage, struct dev *dev)
 {
 	struct disk *disk = (struct disk *)storage;

@@ -64,13 +64,14 @@ static bool take_messages(int fd)
 		ssize_t len = recvfrom(fd, message, sizeof(message), 0, (struct sockaddr *)&from,
 				       &from_len);
 
-		/* Messages were lost: anything may have happened. */
-		if (len < 0 && errno == ENOBUFS)
-			block = true;
-		else if (len < 0 && errno != EINTR)
+		if (len < 0 && errno != EINTR && errno != ENOBUFS)
 			break;
-		/* Port 0 is the kernel; programs could write to the group too. */
-		else if (len > 0 && from.nl_pid == 0 && hotplug_is_block(message, (size_t)len))
+		/*
+		 * ENOBUFS: messages were lost, and anything may have happened. Port 0 is the
+		 * kernel; programs could write to the group too.
+		 */
+		if (len < 0 ? errno == ENOBUFS
+			    : from.nl_pid == 0 && hotplug_is_block(message, (size_t)len))
 			block = true;
 	}
 	return block;

@@ -112,6 +112,7 @@ static enum detail read_head(struct source_http *http, struct http_head *head, s
 {
 	size_t len, got, total = 0;
 
+	*head = (struct http_head){.status = 0};
 	http->waited_ms = 0;
 	for (;;) {
 		const char *at = http->buffer + http->used;

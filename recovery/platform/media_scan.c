@@ -65,6 +65,7 @@ static void look_at(struct media_scan *scan, int folder_fd, const char *folder, 
 		keep(scan, folder, name, (uint64_t)st.st_size);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): once, since below the top folder top is false. */
 static void scan_folder(struct media_scan *scan, int parent, const char *folder, const char *name,
 			bool top)
 {

@@ -136,6 +136,7 @@ void br_sha2small_round(const unsigned char *buf, uint32_t *val)
 	static int known; /* 0: not asked yet, 1: no, 2: yes. Asking twice at once is harmless. */
 
 	if (!known)
+		/* cppcheck-suppress knownConditionTrueFalse ; it depends on the processor */
 		known = has_instructions() ? 2 : 1;
 	if (known == 2)
 		rounds(buf, val);

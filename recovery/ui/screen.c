@@ -120,6 +120,8 @@ void screen_device(struct screen *screen, const struct board *board, const struc
 		text_copy(screen->pending_origin, sizeof(screen->pending_origin), pending->origin);
 	}
 	set_sources(screen, board);
+	/* Slots that differ in their padding are shown once more, and that is all. */
+	/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
 	if (!same || memcmp(before, screen->slots, sizeof(before)) != 0)
 		show(screen, CHANGE_DEVICE);
 }

@@ -36,8 +36,8 @@ void words_left(struct text *t, uint32_t seconds)
 	if (seconds < 5)
 		say(t, STRING_LEFT_FEW);
 	else if (seconds <= 90) /* in fives: what moves each second looks more exact than it is */
-		say_with(t, STRING_LEFT_SECONDS, words_number(a, (seconds + 4) / 5 * 5), NULL, NULL,
-			 NULL);
+		say_with(t, STRING_LEFT_SECONDS, words_number(a, ((uint64_t)seconds + 4) / 5 * 5),
+			 NULL, NULL, NULL);
 	else if (minutes < 90)
 		say_with(t, STRING_LEFT_MINUTES, words_number(a, minutes), NULL, NULL, NULL);
 	else

@@ -14,7 +14,7 @@
 #define WORDS_NUMBER_SIZE 32
 const char *words_number(char buffer[WORDS_NUMBER_SIZE], uint64_t v);
 const char *words_bytes(char buffer[WORDS_NUMBER_SIZE], uint64_t v);
-void words_version(struct text *t, enum string id, const char *version, uint64_t release);
+void words_version(struct text *t, enum string id, const char *text, uint64_t release);
 void words_speed(struct text *t, uint64_t bytes_per_second);
 void words_left(struct text *t, uint32_t seconds); /* with a leading comma; nothing when unknown */
 void words_duration(struct text *t, uint64_t ms);
