@@ -257,6 +257,20 @@ static enum detail settle_fallback(struct device *device, struct flags *flags, b
 	return detail;
 }
 
+/* What a cut kept the journal from saying: that the flip happened, or that it was given up. */
+static enum detail settle_journal(struct device *device, const struct flags *flags,
+				  struct fault *fault)
+{
+	struct journal *j = &device->state->journal;
+
+	if (was_given_up(j, flags))
+		return end_journal(device, fault);
+	if (!was_flipped(j, flags) || flags->slot[j->target].good || j->step == JOURNAL_COMMITTED)
+		return DETAIL_OK;
+	j->step = JOURNAL_COMMITTED;
+	return state_store_journal(device->state, fault);
+}
+
 enum detail install_settle(struct device *device, const char *reason, bool *settled,
 			   struct result *result, struct fault *fault)
 {
@@ -271,7 +285,7 @@ enum detail install_settle(struct device *device, const char *reason, bool *sett
 		return detail;
 	*settled = note_lost_state(device, &flags, result);
 	settle_wipe(device, &flags);
-	if (was_given_up(j, &flags) && (detail = end_journal(device, fault)))
+	if ((detail = settle_journal(device, &flags, fault)))
 		return detail;
 	if (was_flipped(j, &flags) && flags.slot[j->target].good)
 		return keep_confirmation(device, j->target, fault);

@@ -38,6 +38,13 @@ static size_t count_results(void)
 	return n;
 }
 
+static struct fault health_failed(void)
+{
+	struct fault why = {.detail = DETAIL_HEALTH_FAILED};
+	strcpy(why.object, "50-network");
+	return why;
+}
+
 /* --- Settle --- */
 
 static void settle_lets_a_trial_run(void **state)
@@ -49,6 +56,36 @@ static void settle_lets_a_trial_run(void **state)
 	check(!settled && rig_env_untouched());
 	check(rig.state.journal.step == JOURNAL_COMMITTED);
 	check(rig_choice_of(rig.disk->durable) == 'B');
+}
+
+/* The power went after the flip and before the journal's last word: said at the next start. */
+static void settle_says_what_a_cut_kept_back(void **state)
+{
+	(void)state;
+	struct fault why = health_failed();
+	struct flags flags;
+	bool settled;
+	on_trial();
+	rig.state.journal.step = JOURNAL_VERIFIED;
+	assert_detail(state_store_journal(&rig.state, &rig.fault), DETAIL_OK);
+	rig_boot(1);
+	assert_detail(settle(&settled), DETAIL_OK);
+	check(!settled && rig_env_untouched());
+	rig_boot(1);
+	check(rig.state.journal.step == JOURNAL_COMMITTED);
+	/* So that a second cut, when the trial has been given up, leaves nothing pending (I6). */
+	rig.disk->watch = NULL;
+	memcpy(rig.pristine, rig.disk->durable, rig.size);
+	for (long die = 0; die < 12; die++) {
+		rig_restore(1);
+		rig.disk->die = die;
+		(void)install_reject(&rig.device, &why, &rig.result);
+		memdisk_power_cut(rig.disk, 1);
+		at_case("cut at %ld", die);
+		rig_boot(rig_choice_of(rig.disk->durable) == 'B');
+		assert_detail(install_load_flags(&rig.device, &flags, NULL, &rig.fault), DETAIL_OK);
+		check(!install_is_pending(&rig.state, &flags));
+	}
 }
 
 static void settle_with_nothing_to_settle(void **state)
@@ -352,13 +389,6 @@ static void i7_confirm_of_an_older_release(void **state)
 }
 
 /* --- Reject --- */
-
-static struct fault health_failed(void)
-{
-	struct fault why = {.detail = DETAIL_HEALTH_FAILED};
-	strcpy(why.object, "50-network");
-	return why;
-}
 
 static void reject_gives_a_trial_up(void **state)
 {
@@ -683,6 +713,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(settle_lets_a_trial_run),
+		TEST(settle_says_what_a_cut_kept_back),
 		TEST(settle_with_nothing_to_settle),
 		TEST(settle_gives_a_failed_trial_up),
 		TEST(settle_keeps_a_trial_with_tries_left),
