@@ -295,7 +295,7 @@ static enum detail load_images(struct manifest *m, const struct reader *root, in
 {
 	struct reader r = {
 		.fdt = root->fdt, .node = images, .name = "images", .fault = root->fault};
-	uint64_t end = 0, total = 0;
+	uint64_t end = 0;
 	char name[16];
 	int node;
 	enum detail detail = check_properties(&r, NULL, 0);
@@ -320,9 +320,6 @@ static enum detail load_images(struct manifest *m, const struct reader *root, in
 		}
 		if ((detail = load_image(m, &ri, payload_len, &end)))
 			return detail;
-		if (m->images[m->image_count].size > UINT64_MAX - total)
-			return fail(&ri, DETAIL_MANIFEST_VALUE, "size");
-		total += m->images[m->image_count].size;
 		m->image_count++;
 	}
 	if (!m->image_count)

@@ -67,7 +67,8 @@ enum detail manifest_load(struct manifest *manifest, const uint8_t *fdt, size_t 
 void manifest_segment(const struct manifest_image *image, uint64_t segment,
 		      struct manifest_segment *out);
 
-/* Bytes of all images together. Cannot overflow: manifest_load refuses that. */
+/* Bytes of all images together. Cannot overflow: 1 MiB holds the records of 2^15 segments, and a
+ * segment 1 GiB. */
 uint64_t manifest_total_size(const struct manifest *manifest);
 
 /* Number of chunks in a segment of the image, and the plain length of a chunk of it. */
