@@ -558,6 +558,7 @@ FUZZ_TARGETS = \
 fuzz-with-describe = $(filter-out recovery/host/main.c,$(HOST_SRCS))
 fuzz-libs-describe = -lcrypto -lzstd -lfdt
 fuzz-with-inspect = signature_cheap $(fuzz-with-describe)
+fuzz-wrap-inspect = br_ecdsa_i31_vrfy_asn1
 fuzz-libs-inspect = $(fuzz-libs-describe)
 fuzz-wrap-http = tcp_resolve tcp_connect tcp_close tcp_send tcp_receive system_now_ms watch_sleep
 fuzz-with-package = signature_cheap

@@ -22,7 +22,7 @@ HTTP_URL = ("http_url_.*|scheme_len|is_http|take_host|take_port|take_target|take
             "is_digit|is_alpha")
 PARSERS = {
     "board": {"core/board.c": ".*", "core/tree.c": ".*"},
-    "chunk": {"core/front.c": "front_fetch|unpack_zstd|unpack_fill|chunk_fault|take|take_at|load_page|front_next"},
+    "chunk": {"core/front.c": "front_fetch|unpack_zstd|unpack_fill|chunk_fault"},
     "describe": {"host/describe.c": "add_product|add_extra|is_extra|find_property|find_image|add_image|wrong|read_.*|"
                                     "is_text|path_beside|describe_load|replace_text",
                  "host/describe_check.c": ".*"},
@@ -39,10 +39,10 @@ PARSERS = {
     "kernel": {"platform/system.c": "system_cmdline", "platform/sysfs.c": "sysfs_read|read_line|sysfs_text|sysfs_u64",
                "platform/hotplug.c": "hotplug_is_block", "platform/disk.c": "word|names_device|name_mount",
                "core/flags.c": "flags_set_reason|flags_request_recovery", "core/text.c": "text_parse_u64|text_copy"},
-    "keys": {"ui/keys.c": "next_byte|key_of|keys_next"},
+    "keys": {"ui/keys.c": "key_of|keys_next"},
     "manifest": {"core/manifest.c": ".*", "core/tree.c": ".*"},
     "medium": {"platform/media.c": "is_power_of_two|is_vfat|is_exfat|media_probe",
-               "platform/source_file.c": "package_len|read_at|source_file_read|source_file_seek"},
+               "platform/source_file.c": "package_len|source_file_seek"},
     "package": {"core/front.c": ".*", "core/index.c": "check_entry|index_check|index_entry|index_fault",
                 "core/package.c": "(?!package_header_store).*"},
     "show": {"ui/report.c": ".*", "ui/json.c": ".*", "ui/out.c": "utf8_len|is_shown|out_(raw|add|line|flush|columns)"},

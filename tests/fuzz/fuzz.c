@@ -207,8 +207,10 @@ static int sparse_write(struct dev *dev, uint64_t off, const void *buf, size_t l
 
 static int sparse_flush(struct dev *dev)
 {
-	((struct sparse *)dev)->flushes++;
-	return ((struct sparse *)dev)->dead ? EIO_LINUX : 0;
+	struct sparse *sparse = (struct sparse *)dev;
+
+	sparse->flushes++;
+	return sparse->dead || sparse->no_flush ? EIO_LINUX : 0;
 }
 
 void sparse_open(struct sparse *medium, uint64_t size, uint32_t sector_size)

@@ -84,6 +84,7 @@ struct sparse {
 	size_t bad_count;
 	uint64_t bad[SPARSE_BAD_MAX]; /* reads that touch such a byte fail */
 	bool dead;		      /* writes fail */
+	bool no_flush;		      /* flushes fail */
 	size_t reads, writes, flushes;
 	/* Before each write; may be NULL. */
 	void (*on_write)(struct sparse *medium, uint64_t off, const void *buf, size_t len);

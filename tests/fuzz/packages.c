@@ -355,6 +355,15 @@ const uint8_t *packages_seed(size_t i, size_t *len)
 		pkg->flags = 1;
 	if (i == 12)
 		prop_u64(pkg->root, "release", 0);
+	if (i == 17) { /* what only inspect shows */
+		prop_u64(pkg->root, "created", 1700000000);
+		prop_text(pkg->root, "notes", "two\nlines, \"quoted\"");
+		prop_text(pkg->root, "x-mine", "anything");
+		prop_text(pkg->root, "x-\x1b[2J", "\x1b[2J");
+		prop_set(pkg->images[0].node, "x-long", plain, 70);
+	}
+	if (i == 18)
+		prop_u64(pkg->root, "created", UINT64_MAX);
 	wrong_len = pkg->payload_size + 1;
 	if (i == 13)
 		pkg->payload_len = &wrong_len;
@@ -365,7 +374,9 @@ const uint8_t *packages_seed(size_t i, size_t *len)
 	bytes = (uint8_t *)sealed(pkg, keys, i % 3 + 1, len);
 	if (i == 16)
 		bytes[pkg->signatures_off + 15] ^= 1;
-	if (i == 17)
+	if (i == 18)
+		bytes[pkg->signatures_off + 16 + 35] = 2; /* algorithm */
+	if (i == 19)
 		*len -= 20;
 	return bytes;
 }

@@ -8,7 +8,7 @@
 size_t packages_mutate(uint8_t *data, size_t size, size_t max, struct dice *dice);
 
 /* Small packages to begin with; the arena's. */
-enum { PACKAGES_SEEDS = 18 };
+enum { PACKAGES_SEEDS = 20 };
 const uint8_t *packages_seed(size_t i, size_t *len);
 
 #endif

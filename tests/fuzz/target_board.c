@@ -320,7 +320,7 @@ void fuzz_make_seeds(void)
 		fuzz_seed(fdt, len);
 		arena_free();
 	}
-	for (size_t i = 0; i < 3; i++) { /* unlike one another */
+	for (size_t i = 0; i < 4; i++) { /* unlike one another, or too like */
 		struct node *root = good(2), *slots = node_at(node_at(root, "lifeboat"), "slots");
 
 		if (i == 0)
@@ -329,8 +329,16 @@ void fuzz_make_seeds(void)
 			snprintf(prop_at(slots->children, "boot")->name, 8, "root");
 		if (i == 2)
 			node_add(slots, "C");
+		if (i == 3)
+			prop_text(slots->children, "boot", "boot-a");
 		fdt = fdt_make(root, &len);
 		fuzz_seed(fdt, len);
+		if (i == 3) { /* the root is not the first, or closes before it opens */
+			store_be32(fdt + load_be32(fdt + 8), 4);
+			fuzz_seed(fdt, len);
+			store_be32(fdt + load_be32(fdt + 8), 2);
+			fuzz_seed(fdt, len);
+		}
 		arena_free();
 	}
 }

@@ -74,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(!source_file_open(&file, path, &fault));
 	must(file.source.size == input.left);
 	check_kind(media_probe(fd, 0), input.at, input.left);
+	must(media_probe(-1, 0) == MEDIA_UNREADABLE);
 	check_len(&file, device_len);
 	if (input.left)
 		read_all(&file, input.at, input.left);

@@ -92,6 +92,8 @@ static void to_people(struct memory *m)
 	report_plan(&m->out, &screen);
 	report_result(&m->out, &screen);
 	report_past_result(&m->out, &screen, &result);
+	report_settled(&m->out, &result);
+	report_results_title(&m->out, screen.recovery);
 	report_row(&m->out, name, name);
 	report_text(&m->out, name);
 	out_line(&m->out, name);

@@ -10,7 +10,7 @@
 #include "state.h"
 #include "support.h"
 
-enum { SMALL = 1, DEAD = 2, BLOCKS_MAX = 24 };
+enum { SMALL = 1, DEAD = 2, NO_FLUSH = 4, BLOCKS_MAX = 24 };
 enum { RAW, SEALED, WRONG_HASH, UNREADABLE };
 
 static const struct area {
@@ -201,10 +201,16 @@ static void check_pending(void)
 /* Only the block after the newest one of the right ring is written to. */
 static const struct area *may_write;
 static uint64_t may_write_serial;
+static uint64_t pending_end; /* while a pending head is stored */
+static char long_line[RING_CONTENT_MAX + 100];
 
 static void on_write(struct sparse *m, uint64_t off, const void *buf, size_t len)
 {
 	(void)m;
+	if (pending_end) {
+		must(off >= 356 * 4096 && off < pending_end && len == 4096);
+		return;
+	}
 	must(may_write && len == 4096 && load_be64((const uint8_t *)buf + 8) == may_write_serial);
 	must(off == (may_write->first + (may_write_serial - 1) % may_write->blocks) * 4096);
 	must(is_valid(may_write, (uint32_t)(off / 4096) - may_write->first, buf));
@@ -267,7 +273,7 @@ static void store_record(struct feed *input)
 	state.record.rollback_floor = feed_number(input, 3);
 	state.record.key_epoch = feed_number(input, 1);
 	if (state_store_record(&state, &fault)) {
-		must(medium.dead);
+		must(medium.dead || medium.no_flush);
 		return;
 	}
 	/* I7: neither goes down. */
@@ -288,12 +294,34 @@ static void store_journal(struct feed *input)
 	state.journal.target = (uint32_t)feed_number(input, 1) % 2;
 	state.journal.flushed = feed_number(input, 3);
 	if (state_store_journal(&state, &fault)) {
-		must(medium.dead);
+		must(medium.dead || medium.no_flush);
 		return;
 	}
 	reopen();
 	must(same_journal());
 	must(same_record());
+}
+
+/* Goes to its own area, and comes back. */
+static void store_pending(struct feed *input)
+{
+	static uint8_t head[3 * 4096], back[3 * 4096];
+	size_t len = PACKAGE_HEADER_LEN + (size_t)feed_number(input, 2) % (sizeof(head) - 64);
+	struct fault fault;
+	size_t got;
+
+	memset(head, (int)feed_number(input, 1), len);
+	may_write = NULL;
+	pending_end = 356 * 4096 + len;
+	if (state_store_pending(&state, head, len, &fault)) {
+		must(medium.dead || medium.no_flush);
+		return;
+	}
+	state.journal.head_len = len;
+	if (!state_load_pending(&state, back, &got, &fault))
+		must(got == len && !memcmp(back, head, len));
+	else
+		must(medium.bad_count);
 }
 
 static void store_report(struct feed *input)
@@ -312,7 +340,11 @@ static void store_report(struct feed *input)
 	}
 	may_write = &areas[3];
 	may_write_serial = state.log_ring.serial + 1;
+	/* Too long for a block, so that it is cut, and stored when the next line comes. */
+	state_log(&state, long_line);
 	state_log(&state, "a line");
+	must(medium.dead || medium.no_flush || state.log_ring.serial == may_write_serial);
+	may_write_serial = state.log_ring.serial + 1;
 	if (!state_flush_log(&state, &fault) && ring_is_readable(&areas[3])) {
 		size_t len;
 		const char *text = state_log_block(&state, 0, &len);
@@ -334,6 +366,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	sparse_open(&medium, options & SMALL ? 767 * 4096 : 768 * 4096, 4096);
 	medium.on_write = on_write;
 	may_write = NULL;
+	pending_end = 0;
+	memset(long_line, 'l', sizeof(long_line) - 1);
 	if (!(options & SMALL))
 		put_blocks(&input);
 	detail = state_open(&state, &medium.dev, &fault);
@@ -350,6 +384,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_pending();
 		must(!medium.writes);
 		medium.dead = options & DEAD;
+		medium.no_flush = options & NO_FLUSH;
 		/* A serial at its very end would begin again at 0: nobody gets there. */
 		if (state.record_ring.serial != UINT64_MAX)
 			store_record(&what);
@@ -357,6 +392,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			store_journal(&what);
 		if (state.result_ring.serial != UINT64_MAX && state.log_ring.serial != UINT64_MAX)
 			store_report(&what);
+		store_pending(&what);
 	}
 	sparse_close(&medium);
 	return 0;
@@ -406,7 +442,7 @@ void fuzz_make_seeds(void)
 
 	begin(SMALL);
 	fuzz_seed(all.at, all.len);
-	for (unsigned int options = 0; options <= DEAD; options += DEAD) {
+	for (unsigned int options = 0; options <= NO_FLUSH; options += 2) {
 		begin(options);
 		fuzz_seed(all.at, all.len);
 		sealed(0, 1, record, sizeof(record), SEALED);
