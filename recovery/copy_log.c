@@ -23,7 +23,7 @@ static void write_all(struct app *app, struct out *out)
 	for (uint64_t back = STATE_LOG_BLOCKS; back-- > 0;) {
 		page = state_log_block(&app->state, back, &len);
 		if (page)
-			out_raw(out, page, len);
+			out_text(out, page, len);
 	}
 	out_flush(out);
 }

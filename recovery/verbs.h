@@ -34,6 +34,9 @@ int verb_wipe(struct app *app, const struct verb_options *options);
 /* "lifeboat: object: sentence" and the advice, on standard error. Returns the exit status. */
 int verb_fail(const struct fault *fault, const char *other);
 
+/* Restarts this device. Returns when the kernel refuses, which it says: the exit status. */
+int verb_restart(void);
+
 /*
  * Ends a verb whose output was all of its work. What could not be written was not said: a program
  * that reads it must not take that for the whole. Returns the exit status.

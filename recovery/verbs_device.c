@@ -226,11 +226,11 @@ int verb_log(struct app *app, const struct verb_options *o)
 		app_end(app);
 		return verb_fail(&fault, "this device");
 	}
-	out_fd_open(&out, STDOUT_FILENO, false);
+	out_fd_open(&out, STDOUT_FILENO, true);
 	for (uint64_t back = STATE_LOG_BLOCKS; back-- > 0;) {
 		page = state_log_block(&app->state, back, &len);
 		if (page)
-			out_raw(&out.out, page, len);
+			out_text(&out.out, page, len);
 	}
 	return verb_end_output(app, &out);
 }
@@ -247,7 +247,7 @@ static int reject(struct app *app, const struct verb_options *o, const struct fa
 	app_end(app);
 	verb_fail(why, "health check");
 	if (!o->no_reboot && !o->app.disk)
-		system_leave(SYSTEM_RESTART, true);
+		verb_restart();
 	return status;
 }
 
@@ -359,7 +359,5 @@ int verb_request_recovery(struct app *app, const struct verb_options *o)
 	out_fd_open(&out, STDOUT_FILENO, false);
 	out_line(&out.out, "The next start goes to recovery.");
 	out_fd_close(&out);
-	if (o->reboot)
-		system_leave(SYSTEM_RESTART, true);
-	return STATUS_OK;
+	return o->reboot ? verb_restart() : STATUS_OK;
 }

@@ -30,6 +30,22 @@ int verb_fail(const struct fault *fault, const char *other)
 	return (int)detail_status(fault->detail);
 }
 
+int verb_restart(void)
+{
+	static struct out_fd err;
+	char line[120];
+	struct text t = TEXT_IN(line);
+	int error = system_leave(SYSTEM_RESTART, true);
+
+	out_fd_open(&err, STDERR_FILENO, false);
+	text_add(&t, "lifeboat: this device does not restart (");
+	words_errno(&t, error);
+	text_add(&t, "). Restart it by hand; all else is done.");
+	out_line(&err.out, line);
+	out_fd_close(&err);
+	return 1;
+}
+
 #define LOCK_WAIT_MS 5000 /* a confirm that is about to end is worth waiting for */
 
 static enum detail wanted_slot(const struct app *app, const char *name, int *wanted,
@@ -107,7 +123,7 @@ int verb_install(struct app *app, const struct verb_options *o)
 	status = (int)detail_status(result.fault.detail);
 	app_end(app);
 	if (!status && o->reboot)
-		status = system_leave(SYSTEM_RESTART, true) ? 1 : 0;
+		status = verb_restart();
 	return status;
 }
 

@@ -60,7 +60,7 @@ static int request(struct app *app, const struct verb_options *o)
 	app_end(app);
 	print(STRING_WIPE_REQUESTED);
 	if (o->reboot)
-		return system_leave(SYSTEM_RESTART, true) ? 1 : 0;
+		return verb_restart();
 	return STATUS_OK;
 }
 

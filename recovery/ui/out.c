@@ -76,6 +76,25 @@ void out_line(struct out *out, const char *text)
 	out_raw(out, "\n", 1);
 }
 
+void out_text(struct out *out, const char *text, size_t len)
+{
+	while (len) {
+		char one[5] = {0};
+		size_t n;
+
+		memcpy(one, text, len < 4 ? len : 4);
+		n = utf8_len(one);
+		n = n ? n : 1;
+		one[n] = 0;
+		if (one[0] == '\n')
+			out_raw(out, "\n", 1);
+		else
+			out_add(out, one[0] ? one : "?");
+		text += n;
+		len -= n;
+	}
+}
+
 size_t out_columns(const char *text)
 {
 	size_t columns = 0;

@@ -218,18 +218,10 @@ static void show_result(struct serial *s, const struct screen *screen)
 /* A page of the log. Its lines are our own, but hold names from outside. */
 static void show_log(struct serial *s, const struct screen *screen)
 {
-	char line[256];
-	struct text t = TEXT_IN(line);
-
 	gap(s);
-	for (size_t i = 0; i < screen->log_len; i++) {
-		if (screen->log[i] != '\n')
-			text_char(&t, screen->log[i] ? screen->log[i] : '?');
-		if (screen->log[i] == '\n' || i + 1 == screen->log_len || t.len + 1 == t.size) {
-			out_line(&s->out.out, line);
-			text_clear(&t);
-		}
-	}
+	out_text(&s->out.out, screen->log, screen->log_len);
+	if (screen->log_len && screen->log[screen->log_len - 1] != '\n')
+		out_raw(&s->out.out, "\n", 1);
 }
 
 static void show_leave(struct serial *s, const struct screen *screen)

@@ -12,6 +12,7 @@
  *             nothing; "end": the file ends at FIRST
  * SHIM_SPEED  how many seconds of the program pass in one second
  * SHIM_UID    who the program believes to be
+ * SHIM_STAYS  the kernel refuses to restart
  *
  * Nothing of the machine below can be changed through it: reboot ends the program, mount and sync
  * do nothing, and no program of /sbin is run.
@@ -428,6 +429,8 @@ void sync(void)
 
 int reboot(int action)
 {
+	if (getenv("SHIM_STAYS"))
+		return errno = EPERM, -1;
 	_exit(action == RB_AUTOBOOT ? RESTARTED : POWERED_OFF);
 }
 

@@ -112,12 +112,14 @@ class Machine:
             if os.path.basename(os.readlink(link)) == name:
                 link.unlink()
 
-    def run(self, verb, *words, keys="", faults=(), speed=SPEED, expect=None, **options):
-        """keys: what somebody types; without --disk and --board, the program looks for itself."""
+    def run(self, verb, *words, keys="", faults=(), speed=SPEED, stays=False, expect=None, **options):
+        """keys: what somebody types. stays: the kernel refuses to restart. The program looks for disk and board tree
+        itself."""
         self.put("nodes", "".join(" ".join(map(str, node)) + "\n" for node in self.nodes))
         line = [str(worlds.LIFEBOAT), verb, *map(str, words)]
+        variables = environment(faults, speed, self.uid, self.root) | ({"SHIM_STAYS": "1"} if stays else {})
         process = subprocess.run(line, input=keys, capture_output=True, encoding="utf-8", errors="replace", timeout=60,
-                                 env=environment(faults, speed, self.uid, self.root), start_new_session=True, **options)
+                                 env=variables, start_new_session=True, **options)
         done = worlds.Done(process, [verb, *words])
         assert done.status >= 0, f"a signal ended it: {done}"
         assert expect is None or done.status == expect, done

@@ -4,6 +4,7 @@ Nothing here may hang, crash, harm the running system, or end without a sentence
 meets is shown on a Machine (shim.py).
 """
 import itertools
+import json
 import os
 import resource
 import shutil
@@ -331,6 +332,44 @@ def test_disk_whose_table_is_gone(world):
         world.poke(off, bytes(512))
     done = machine.run("status")
     assert sentence(done) == "DISK_NOT_FOUND" and "vda has no sound partition table" in done.flat, done
+
+
+@pytest.mark.parametrize("verb,words", [("install", ["elsewhere.boat"]), ("request-recovery", [])])
+def test_kernel_that_refuses_to_restart(world, verb, words):
+    """The status says so, and a sentence; what was to be done before is done."""
+    (world.folder / "elsewhere.boat").write_bytes(compose().bytes())
+    done = Machine(world).run(verb, "--reboot", *words, stays=True, cwd=world.folder)
+    assert done.status == 1 and "does not restart (not permitted, error 1)" in done.err, done
+    assert world.choice == ("B" if words else "recovery")
+
+
+def test_restart_through_init(world):
+    """/sbin/reboot is asked, which ends services; when nothing comes of it, the kernel."""
+    machine = Machine(world)
+    machine.put("sbin/reboot", f"#!/bin/sh\necho asked >{world.folder}/asked\n")
+    (machine.root / "sbin/reboot").chmod(0o755)
+    done = machine.run("request-recovery", "--reboot")
+    assert done.status == shim.RESTARTED and (world.folder / "asked").exists(), done
+
+
+# --- what is kept and shown again -------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", ["\x9b31m.boat".encode(), b"\xff\xfe.boat", b"x" + "ä".encode() * 120 + b".boat",
+                                  b'"\\\x01\x7f.boat', "ü.boat".encode()])
+def test_names_that_come_back(world, name):
+    """A stored name is what somebody else chose: it is valid JSON, and no command to a terminal."""
+    path = os.fsencode(world.folder) + b"/" + name
+    with open(path, "wb") as f:
+        f.write(compose(key=False).bytes())
+    subprocess.run([*world.command("install"), path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=20)
+
+    def output(*words):
+        return subprocess.run(world.command(*words), stdout=subprocess.PIPE, check=True, timeout=20).stdout
+    newest = json.loads(output("status", "--json").decode())["results"][0]
+    assert newest["detail_name"] == "UNSIGNED" and ".boat" in newest["origin"] + ".boat"
+    for text in (output("log").decode(), output("status").decode()):
+        assert not [c for c in text if c != "\n" and (ord(c) < 32 or 127 <= ord(c) < 160)], text
+    assert ("ü.boat" in output("log").decode()) == (name == "ü.boat".encode())
 
 
 # --- recovery ---------------------------------------------------------------------------------------------------------
