@@ -96,18 +96,31 @@ static size_t variable_len(const uint8_t *data, size_t size, size_t off)
 	return len;
 }
 
+/* Of a name that is there twice the last counts, as U-Boot reads it. */
 static const char *find(const uint8_t *data, size_t size, const char *name)
 {
 	size_t name_len = strlen(name), len;
+	const char *found = NULL;
 
 	for (size_t off = 0; (len = variable_len(data, size, off)); off += len + 1) {
 		if (off + len >= size) /* not ended: no string to hand out */
-			return NULL;
+			break;
 		if (len > name_len && !memcmp(data + off, name, name_len) &&
 		    data[off + name_len] == '=')
-			return (const char *)data + off + name_len + 1;
+			found = (const char *)data + off + name_len + 1;
 	}
-	return NULL;
+	return found;
+}
+
+/*
+ * U-Boot's compiled-in environment, which says so (qemu/u-boot.env), was stored by somebody: the
+ * boot script starts recovery, as if both copies were damaged.
+ */
+static bool is_default(const uint8_t *data, size_t size)
+{
+	const char *value = find(data, size, "BOOT_ENVIRONMENT");
+
+	return value && !strcmp(value, "default");
 }
 
 static void slot_variable(const struct board *board, size_t slot, const char *end, char *name,
@@ -179,6 +192,7 @@ static void load_flags(const struct board *board, const uint8_t *data, size_t si
 static enum detail env_load(struct flag_store *store, struct flags *flags, struct fault *fault)
 {
 	struct ubootenv *env = (struct ubootenv *)store;
+	size_t size = (size_t)env->board->flag_size - ENV_DATA;
 	struct fault why;
 	int current = read_both(env, false, &why);
 
@@ -187,21 +201,23 @@ static enum detail env_load(struct flag_store *store, struct flags *flags, struc
 			*fault = why;
 		return why.detail;
 	}
-	load_flags(env->board, env->copy[current] + ENV_DATA,
-		   (size_t)env->board->flag_size - ENV_DATA, flags);
+	if (is_default(env->copy[current] + ENV_DATA, size))
+		return fault_set(fault, DETAIL_FLAGS_DAMAGED, "boot flags (U-Boot environment)");
+	load_flags(env->board, env->copy[current] + ENV_DATA, size, flags);
 	return DETAIL_OK;
 }
 
 static bool is_ours(const struct board *board, const uint8_t *variable, size_t len)
 {
-	static const char *const fixed[] = {"BOOT_ORDER", "BOOT_RECOVERY", "BOOT_RECOVERY_REASON"};
+	static const char *const fixed[] = {"BOOT_ORDER", "BOOT_RECOVERY", "BOOT_RECOVERY_REASON",
+					    "BOOT_ENVIRONMENT"};
 	static const char *const ends[] = {"_LEFT", "_GOOD"};
 	char name[32];
 	size_t name_len = 0;
 
 	while (name_len < len && variable[name_len] != '=')
 		name_len++;
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++)
 		if (name_len == strlen(fixed[i]) && !memcmp(variable, fixed[i], name_len))
 			return true;
 	for (size_t i = 0; i < board->slot_count * 2; i++) {
@@ -297,6 +313,8 @@ static enum detail lay_out(struct ubootenv *env, const struct flags *flags, bool
 			*fault = why;
 		return why.detail;
 	}
+	if (current >= 0 && !anew && is_default(env->copy[current] + ENV_DATA, size - ENV_DATA))
+		return fault_set(fault, DETAIL_FLAGS_DAMAGED, "boot flags (U-Boot environment)");
 	copy = env->copy[*other];
 	struct writer w = {.at = copy + ENV_DATA, .size = size - ENV_DATA};
 	memset(copy, 0, size);

@@ -432,6 +432,38 @@ static void duplicate_variables_end(void **state)
 	variable("a", "1");
 }
 
+static void the_last_of_two_counts(void **state)
+{
+	(void)state;
+	new_disk(512);
+	PUT(0, 1, "BOOT_ORDER=A\0BOOT_A_LEFT=3\0BOOT_B_LEFT=3\0BOOT_ORDER=B\0BOOT_B_LEFT=2");
+	assert_detail(load(), DETAIL_OK);
+	assert_int_equal(flags_choice(&flags), 1);
+	assert_int_equal(flags.slot[1].tries, 2);
+}
+
+static void stored_default_environment_is_damage(void **state)
+{
+	(void)state;
+	uint8_t before[DISK];
+	new_disk(512);
+	PUT(0, 1, GOOD "\0BOOT_ENVIRONMENT=default\0keep=1");
+	memcpy(before, disk->now, DISK);
+	assert_detail(load(), DETAIL_FLAGS_DAMAGED);
+	assert_detail(store(&sample, false), DETAIL_FLAGS_DAMAGED);
+	assert_memory_equal(before, disk->now, DISK);
+	/* Else recovery would be started for ever, whatever is installed. */
+	assert_detail(store(&sample, true), DETAIL_OK);
+	assert_detail(load(), DETAIL_OK);
+	assert_true(flags_equal(&flags, &sample));
+	assert_null(env_get(active(), SIZE, "BOOT_ENVIRONMENT"));
+	variable("keep", "1");
+	/* Any other word means nothing. */
+	PUT(0, 1, GOOD "\0BOOT_ENVIRONMENT=1");
+	PUT(1, 0, "");
+	assert_detail(load(), DETAIL_OK);
+}
+
 static void store_goes_to_the_other_copy(void **state)
 {
 	(void)state;
@@ -708,6 +740,8 @@ int main(void)
 		TEST(stored_as_format_says),
 		TEST(unrelated_variables_survive_in_order),
 		TEST(duplicate_variables_end),
+		TEST(the_last_of_two_counts),
+		TEST(stored_default_environment_is_damage),
 		TEST(store_goes_to_the_other_copy),
 		TEST(one_write_one_flush_then_read_back),
 		TEST(what_does_not_read_back_is_not_stored),
