@@ -44,9 +44,9 @@ void out_fd_close(struct out_fd *out);
 void out_raw(struct out *out, const char *bytes, size_t len); /* as it is */
 void out_add(struct out *out,
 	     const char *text); /* made harmless; '\n' counts as a control character too */
-void out_line(struct out *out, const char *text);
+void out_line(struct out *out, const char *text); /* and an end of line */
 /* Bytes of unknown origin that may hold lines: line feeds stay, the rest is as out_add has it. */
-void out_text(struct out *out, const char *text, size_t len); /* and an end of line */
+void out_text(struct out *out, const char *text, size_t len);
 void out_flush(struct out *out);
 
 /* Columns that out_add() takes for a text. */
