@@ -8,9 +8,11 @@ import os
 import re
 import select
 import shutil
+import struct
 import subprocess
 import sys
 import time
+import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -154,13 +156,27 @@ def _without(disk, labels, holes):
     run("/sbin/sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", disk, input=script + "\n")
 
 
+def _claim(data, label, size):
+    """Let a partition's entry, in both copies of the table, say that it is so large; the disk stays as it is."""
+    for header in SECTOR, len(data) - SECTOR:
+        at = SECTOR * struct.unpack_from("<Q", data, header + 72)[0]
+        entries = data[at:at + 128 * 128]
+        n = next(i for i in range(128) if entries[i * 128 + 56:i * 128 + 128].decode("utf-16-le").rstrip("\0") == label)
+        first, = struct.unpack_from("<Q", entries, n * 128 + 32)
+        struct.pack_into("<Q", data, at + n * 128 + 40, first + size // SECTOR - 1)
+        struct.pack_into("<I", data, header + 88, zlib.crc32(data[at:at + 128 * 128]))
+        struct.pack_into("<I", data, header + 16, 0)
+        struct.pack_into("<I", data, header + 16, zlib.crc32(data[header:header + 92]))
+
+
 # Kinds of partition tables: what U-Boot does not find. It stops looking at an unused entry, so what stands behind a
 # hole does not exist for it; Linux goes on. (Tables are written at the factory, and nothing here makes holes.)
 LABELS = [label for label, _ in make_disk.LAYOUTS["ab"]]
 TABLES = {"good": [], "first-damaged": [], "second-damaged": [], "both-damaged": LABELS,
           "no-root-a": ["system_a"], "no-root-b": ["system_b"], "no-roots": ["system_a", "system_b"],
           "no-boot-a": ["boot_a"], "no-slot-b": ["boot_b", "system_b"], "no-recovery": ["recovery"],
-          "data-only": LABELS[:-1], "hole": LABELS[LABELS.index("boot_b"):]}
+          "data-only": LABELS[:-1], "hole": LABELS[LABELS.index("boot_b"):],
+          "large-claim": []}
 
 
 def make_disks(folder):
@@ -181,6 +197,8 @@ def make_disks(folder):
             data[SECTOR + 16] ^= 1                              # the header's checksum
         if table in ("second-damaged", "both-damaged"):
             data[len(data) - SECTOR + 16] ^= 1
+        if table == "large-claim":
+            _claim(data, "boot_a", 64 << 20)
         disks[table] = bytes(data)
     return disks, offsets
 

@@ -216,21 +216,26 @@ def failing_media():
 
 
 def partition_tables():
-    for table, order, recovery, valid in itertools.product(TABLES, ["A B", "B A", "B", ""], "01",
-                                                           [(1, 1, 1), (0, 1, 1), (1, 1, 0)]):
-        yield Case(dict(GOOD, BOOT_ORDER=order, BOOT_RECOVERY=recovery), forms(valid, 0), table=table)
+    for table, order, recovery, first, last in itertools.product(
+            TABLES, ["A B", "B A", "B", ""], "01", ["good", "huge"], ["good", "kernel"]):
+        yield Case(dict(GOOD, BOOT_ORDER=order, BOOT_RECOVERY=recovery), (first, "good", last), table=table)
 
 
 def text(variables):
     return b"".join(b"%s=%s\0" % (n.encode(), v.encode()) for n, v in variables.items())
 
 
+HOSTILE = {"lb_slot": "B", "lb_part": "boot_b", "lb_order": "B", "lb_s": "B", "lb_go": "1", "lb_tree": "0",
+           "lb_next": "9", "lb_reason": "x", "bootcmd": "echo hijacked; reset", "bootdelay": "10",
+           "bootargs": "init=/bin/sh", "verify": "no", "preboot": "echo hijacked", "fdtcontroladdr": "48000000",
+           "loadaddr": "0", "stdin": "nowhere", "stdout": "nulldev"}
+
+
 def odd_environments():
     """Bytes that U-Boot's own tools never store: what it makes of them, the model says."""
-    yield Case(dict(GOOD, lb_slot="B", lb_part="boot_b", lb_order="B", lb_s="B", lb_go="1", lb_tree="0", lb_next="9"))
-    yield Case(dict(GOOD, bootcmd="echo hijacked; reset", bootdelay="10", bootargs="init=/bin/sh", verify="no",
-                    preboot="echo hijacked", fdtcontroladdr="48000000", loadaddr="0", stdin="nowhere",
-                    stdout="nulldev"))
+    for order, recovery, valid in itertools.product(["A B", "B A", ""], "01",
+                                                    [(1, 1, 1), (0, 1, 1), (0, 0, 1), (1, 1, 0)]):
+        yield Case(dict(GOOD, BOOT_ORDER=order, BOOT_RECOVERY=recovery, **HOSTILE), forms(valid, 2))
     yield Case(dict(GOOD, **{n: "1" for n in (
         ".flags", ".callbacks", "xflags", "verify", "autostart", "bootm_low", "bootm_size", "bootm_mapsize", "fdt_high",
         "initrd_high", "skip_board_fixup", "silent_linux", "baudrate", "IFS", "HUSH_NO_EVAL", "fdtaddr", "lb_other")}))
@@ -244,14 +249,14 @@ def odd_environments():
     for left in ("3; echo hijacked", "$BOOT_B_LEFT", "3\n", "1 -o 1 = 1", "9" * 100, "1=1", "=1", "!", "-n"):
         yield Case(dict(GOOD, BOOT_A_LEFT=left), core="\n" not in left)
         yield Case(dict(GOOD, BOOT_A_LEFT=left, BOOT_A_GOOD=left))
-    yield Case(dict(GOOD, BOOT_ENVIRONMENT="default"), core=False)
+    yield Case(dict(GOOD, BOOT_ENVIRONMENT="default"))
     yield Case(dict(GOOD, BOOT_ENVIRONMENT="default", BOOT_RECOVERY="1"))
     yield Case(dict(GOOD, BOOT_ENVIRONMENT="x"))
     # The form of the environment itself.
     for data, core in [
-            (b"", True), (text(GOOD)[:-1], True), (text(GOOD) + b"BOOT_ORDER=B\0", False),
-            (b"BOOT_ORDER=B\0" + text(GOOD), False), (text(GOOD) + b"BOOT_ORDER\0", False),
-            (text(GOOD) + b"BOOT_ORDER=\0", False), (b"\0" + text(GOOD), False), (b"\0\0" + text(GOOD), True),
+            (b"", True), (text(GOOD)[:-1], True), (text(GOOD) + b"BOOT_ORDER=B\0", True),
+            (b"BOOT_ORDER=B\0" + text(GOOD), True), (text(GOOD) + b"BOOT_ORDER\0", False),
+            (text(GOOD) + b"BOOT_ORDER=\0", True), (b"\0" + text(GOOD), False), (b"\0\0" + text(GOOD), True),
             (text(GOOD) + b"\0BOOT_ORDER=B\0", True), (b"=x\0" + text(GOOD), False), (text(GOOD) + b"=\0", True),
             (text(GOOD) + b"=x\0", False), (b"#" + text(GOOD), True), (text(GOOD) + b"#BOOT_ORDER=B\0", True),
             (b"  \t" + text(GOOD), False), (text(GOOD) + b" BOOT_ORDER=B\0", False), (b"   \0" + text(GOOD), True),
@@ -302,6 +307,7 @@ DEEP = {
 
 # --- Judging ---------------------------------------------------------------------------------------------------------
 
+READ_MAX = 16 << 20     # what is not verified yet stays below U-Boot's own memory
 REASONS = ("no-slot", "no-tries-left", "environment-damaged", "request", "boot-image-invalid")
 
 
@@ -351,6 +357,8 @@ class Bench:
         console = self.machine.power_on(case.fail_writes, case.blocks())
         started, kernel, ramdisk, bootargs = bench.what_started(console)
         wrong = []
+        if any(int(n) > READ_MAX // SECTOR for n in re.findall(r"^MMC read: .*, count (\d+) ", console, re.M)):
+            wrong.append("more was read than there is room for")
         if "\nhijacked" in console:
             wrong.append("a command from the environment ran")
         if started in "ABR":
