@@ -82,6 +82,7 @@ MAIN_SRCS = \
 	recovery/session.c \
 	recovery/verbs_device.c \
 	recovery/verbs_install.c \
+	recovery/verbs_reject.c \
 	recovery/verbs_wipe.c
 # lifeboat-pack. It uses core, and OpenSSL, libzstd and libfdt from Debian.
 HOST_SRCS = \

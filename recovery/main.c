@@ -42,6 +42,8 @@ static const struct verb verbs[] = {
 	 "show slots, tries, unfinished work and the last results"},
 	{"confirm", ARGUMENT_MAY, "FOLDER", OPTION_NO_REBOOT, verb_confirm,
 	 "run the health checks; mark the running system good, or give it up and restart"},
+	{"reject", ARGUMENT_MAY, "REASON", OPTION_REBOOT, verb_reject,
+	 "give up the running system, which is on trial"},
 	{"request-recovery", ARGUMENT_MAY, "REASON", OPTION_REBOOT, verb_request_recovery,
 	 "start recovery next time"},
 	{"wipe", ARGUMENT_NONE, "", OPTION_YES | OPTION_CANCEL | OPTION_REBOOT, verb_wipe,
@@ -207,9 +209,9 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 		return usage("does not go with --disk: it restarts what it runs on", "recover");
 	if (options.app.disk && options.reboot)
 		return usage("does not go with --disk: the disk is not this machine's", "--reboot");
-	if (options.app.disk && !options.app.running && verb->run == verb_confirm)
-		return usage("with --disk needs --running: which slot shall be confirmed?",
-			     verb->name);
+	if (options.app.disk && !options.app.running &&
+	    (verb->run == verb_confirm || verb->run == verb_reject))
+		return usage("with --disk needs --running: which slot is it about?", verb->name);
 	if (options.cancel && (options.yes || options.reboot))
 		return usage("goes with neither --yes nor --reboot", "--cancel");
 	if (options.app.running && !options.app.disk)

@@ -29,6 +29,7 @@ int verb_status(struct app *app, const struct verb_options *options);
 int verb_log(struct app *app, const struct verb_options *options);
 int verb_confirm(struct app *app, const struct verb_options *options);
 int verb_request_recovery(struct app *app, const struct verb_options *options);
+int verb_reject(struct app *app, const struct verb_options *options);
 int verb_wipe(struct app *app, const struct verb_options *options);
 
 /* "lifeboat: object: sentence" and the advice, on standard error. Returns the exit status. */
@@ -42,5 +43,9 @@ int verb_restart(void);
  * that reads it must not take that for the whole. Returns the exit status.
  */
 int verb_end_output(struct app *app, struct out_fd *out);
+
+/* A reason: it goes to the boot loader's environment and to the kernel command line. */
+bool verb_is_word(const char *s);
+#define VERB_REASON_RULE "the reason (one word of a-z, 0-9 and -, at most 31 long)"
 
 #endif

@@ -319,8 +319,7 @@ int verb_confirm(struct app *app, const struct verb_options *o)
 	return detail ? verb_fail(&result.fault, "this device") : STATUS_OK;
 }
 
-/* One word: it goes to the boot loader's environment and to the kernel command line. */
-static bool is_word(const char *s)
+bool verb_is_word(const char *s)
 {
 	size_t n = 0;
 
@@ -343,9 +342,8 @@ int verb_request_recovery(struct app *app, const struct verb_options *o)
 	if (!strcmp(reason, WIPE_REASON))
 		detail = fault_set(&fault, DETAIL_USAGE,
 				   "the reason wipe (that is `lifeboat wipe`)");
-	else if (!is_word(reason))
-		detail = fault_set(&fault, DETAIL_USAGE,
-				   "the reason (one word of a-z, 0-9 and -, at most 31 long)");
+	else if (!verb_is_word(reason))
+		detail = fault_set(&fault, DETAIL_USAGE, VERB_REASON_RULE);
 	else if (!(detail = app_open(app, true, &fault)))
 		detail = install_request_recovery(&app->device, reason, &fault);
 	if (!detail) {

@@ -48,6 +48,8 @@ enum status {
 	  "Use `lifeboat request-recovery` and restart, or `lifeboat install`.")                   \
 	X(WIPE_NEEDS_CONSENT, 308, "is erased for good, so somebody must say yes",                 \
 	  "Say yes on the screen, or add --yes.")                                                  \
+	X(NOT_ON_TRIAL, 309, "has confirmed itself, and is not given up any more",                 \
+	  "Install another release.")                                                              \
 	/* 10xx: the package did not arrive */                                                     \
 	X(SOURCE_NOT_FOUND, 1001, "cannot be opened",                                              \
 	  "Check the name and that the medium is plugged in.")                                     \
@@ -214,7 +216,9 @@ enum status {
 	X(SLOT_NOT_RUNNING, 4005, "does not say which slot is running",                            \
 	  "The boot script must pass lifeboat.slot= to the kernel.")                               \
 	X(FELL_BACK, 4006, "did not come up any more, and the system before it was started",       \
-	  "See `lifeboat log` for the cause; install it again, or a later release.")
+	  "See `lifeboat log` for the cause; install it again, or a later release.")               \
+	X(REJECTED, 4007, "was given up by hand",                                                  \
+	  "Install something newer; nothing installs this package again by itself.")
 
 #define DETAIL_ENUM(name, number, sentence, advice) DETAIL_##name = (number),
 enum detail { DETAIL_TABLE(DETAIL_ENUM) };

@@ -137,6 +137,11 @@ def nobody_said_yes(world):
     return world.verb("wipe")
 
 
+@code("NOT_ON_TRIAL", "release 5 (5.0) in slot A", stored=None)
+def confirmed_system(world):
+    return world.verb("reject")
+
+
 # --- 10: the package did not arrive -----------------------------------------------------------------------------------
 
 @code("SOURCE_NOT_FOUND", "nowhere.boat")
@@ -651,3 +656,10 @@ def proved_system_that_does_not_come_up(world):
     world.verb("confirm", world.health, running="B", expect=0)
     world.setenv(BOOT_B_LEFT="0")
     return world.verb("confirm", world.health, running="A")
+
+
+@code("REJECTED", "release 7 (7.0) in slot B, reason too-slow", stored="confirm", status=0)
+def somebody_gives_it_up(world):
+    world.install(compose(), expect=0)
+    world.verb("reject", "too-slow", running="B", expect=0)
+    return world.verb("status")
