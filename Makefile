@@ -512,7 +512,7 @@ replay-deep: all
 test: unit test-system
 
 # The boot script, run by the real U-Boot on this machine, against the model that the simulator uses (tests/boot).
-.PHONY: boot-matrix boot-matrix-deep
+.PHONY: boot-matrix boot-matrix-deep boot-mutants
 BOOT_JUDGE_SRCS = tests/boot/judge.c tests/sim/boot_model.c \
 	$(addprefix recovery/core/,board.c crc32.c detail.c flags.c text.c ubootenv.c)
 build/boot/judge.so: $(BOOT_JUDGE_SRCS) $(wildcard recovery/core/*.h) tests/sim/boot_model.h | build/native/done
@@ -526,6 +526,9 @@ boot-matrix: $(BOOT_NEEDS)
 	$(Q)$(PYTHON) tests/boot/boot_matrix.py
 boot-matrix-deep: $(BOOT_NEEDS)
 	$(Q)$(PYTHON) tests/boot/boot_matrix.py --deep
+# One mistake in the script at a time.
+boot-mutants: $(BOOT_NEEDS)
+	$(Q)$(PYTHON) tests/boot/boot_mutants.py
 
 demo: all
 	$(Q)$(PYTHON) qemu/demo

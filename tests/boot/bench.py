@@ -205,11 +205,21 @@ def make_disks(folder):
 
 # --- The control tree ------------------------------------------------------------------------------------------------
 
-def make_tree(folder):
-    """folder/tree.dtb, made as the boards' trees are made."""
-    maker = os.path.join(TOP, "qemu", "make-control-tree")
-    run(maker, os.path.join(folder, "with-key.dtb"), os.path.join(TOP, "qemu", "board-ab.dts"),
-        os.path.join(folder, "tree.dtb"))
+tree = os.path.join(OUT, "tree.dtb")
+
+
+def make_tree(folder, script=None):
+    """The control tree of the machine, made as the boards' trees are made. script: another boot script (mutants)."""
+    global tree
+    qemu = os.path.join(TOP, "qemu")
+    if script is not None:
+        qemu = os.path.join(folder, "qemu")
+        os.makedirs(qemu, exist_ok=True)
+        shutil.copy(os.path.join(TOP, "qemu", "make-control-tree"), qemu)
+        _write(os.path.join(qemu, "boot.cmd"), script.encode())
+    tree = os.path.join(folder, "tree.dtb")
+    run(os.path.join(qemu, "make-control-tree"), os.path.join(OUT, "with-key.dtb"),
+        os.path.join(TOP, "qemu", "board-ab.dts"), tree)
 
 
 # --- The model and core, in C (judge.c) ------------------------------------------------------------------------------
@@ -257,10 +267,10 @@ class Machine:
         """The control tree for a card that fails so."""
         key = (fail_writes, tuple(unreadable))
         if key == (0, ()):
-            return os.path.join(OUT, "tree.dtb")
+            return tree
         if key not in self.trees:
             path = os.path.join(self.folder, "tree-%d.dtb" % len(self.trees))
-            shutil.copy(os.path.join(OUT, "tree.dtb"), path)
+            shutil.copy(tree, path)
             run("fdtput", "-t", "x", path, "/mmc0", "fail-writes", "%x" % fail_writes)
             run("fdtput", "-t", "x", path, "/mmc0", "unreadable",
                 *["%x" % u for u in tuple(unreadable) + (0,) * (4 - len(unreadable))])

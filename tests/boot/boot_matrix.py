@@ -6,7 +6,8 @@
 U-Boot's sandbox build runs the boards' script with the boards' configuration on a small disk of the boards' layout.
 After each start are compared: what was started (by the text in its kernel and its ramdisk), the kernel's command line,
 and every byte of the disk. What recovery/core reads from the same environment is held against both. A failure is
-shown with the name of its case; --case runs that one alone and shows the console.
+shown with the name of its case; --case runs that one alone and shows the console. boot_mutants.py shows that each of
+the comparisons can fail.
 
 Every run does all combinations of order, tries, good marks, recovery request and valid or invalid images, with the
 copies of the environment in each state in turn; all triples of every value that any of these can have; and lists of
@@ -410,50 +411,67 @@ libc = ctypes.CDLL(None)
 cases, images, disks, offsets, work_folder = [], {}, {}, {}, None
 
 
-def main():
-    global cases, images, disks, offsets, work_folder
-    parser = argparse.ArgumentParser(description="the boot script against the model of it")
-    parser.add_argument("--deep", action="store_true", help="the whole product")
-    parser.add_argument("--case", help="run this one and show the console")
-    parser.add_argument("--group", action="append", help="only these groups")
-    parser.add_argument("--stop", type=int, default=50, metavar="N", help="end after N failures (50)")
-    args = parser.parse_args()
-
+def prepare():
+    """Images, disks and the control tree; to be called once."""
+    global images, disks, offsets
     os.makedirs(bench.OUT, exist_ok=True)
     images = bench.make_images(bench.OUT)
     disks, offsets = bench.make_disks(bench.OUT)
     bench.make_tree(bench.OUT)
+
+
+def run_cases(wanted, stop):
+    """Run [(name, case)], two for each processor: a start sleeps for a part of its time (the card's own waits).
+    Returns ({group: number of starts}, [failures]); ends after so many failures."""
+    global cases, work_folder
+    cases, failures, done = wanted, [], {}
     work_folder = os.path.join("/dev/shm" if os.access("/dev/shm", os.W_OK) else bench.OUT,
                                "lifeboat-boot-%d" % os.getpid())
-    groups = dict(GROUPS, **(DEEP if args.deep or args.case or args.group else {}))
-    if args.case:
-        group, number = args.case.split(":")
-        case = next(itertools.islice(groups[group](), int(number), None))
-        try:
-            wrong, console = Bench(work_folder).run(case)
-        finally:
-            bench.shutil.rmtree(work_folder, ignore_errors=True)
-        print(console, repr(case), *wrong, sep="\n")
-        return 1 if wrong else 0
-    for group in args.group or groups:
-        cases += [("%s:%d" % (group, n), case) for n, case in enumerate(groups[group]())]
-
-    start, failures, done = time.monotonic(), [], {}
     try:
-        # A start sleeps for half of its time (the card's own waits).
         with multiprocessing.Pool(2 * os.cpu_count()) as pool:
             for name, wrong in pool.imap_unordered(work, range(len(cases)), chunksize=8):
                 group = name.split(":")[0]
                 done[group] = done.get(group, 0) + 1
                 if wrong:
                     failures.append(wrong)
-                    if len(failures) <= 10:
-                        print(wrong)
-                    if len(failures) >= args.stop:
-                        print("  BOOT      that is enough")
+                    if len(failures) >= stop:
                         break
     finally:
         bench.shutil.rmtree(work_folder, ignore_errors=True)
+    return done, failures
+
+
+def all_of(groups):
+    everything = dict(GROUPS, **DEEP)
+    return [("%s:%d" % (group, n), case) for group in groups for n, case in enumerate(everything[group]())]
+
+
+def show_case(name):
+    group, number = name.split(":")
+    case = next(itertools.islice(dict(GROUPS, **DEEP)[group](), int(number), None))
+    folder = os.path.join(bench.OUT, "case")
+    wrong, console = Bench(folder).run(case)
+    bench.shutil.rmtree(folder)
+    print(console, repr(case), *wrong, sep="\n")
+    return 1 if wrong else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description="the boot script against the model of it")
+    parser.add_argument("--deep", action="store_true", help="the whole product too")
+    parser.add_argument("--case", help="run this one and show the console")
+    parser.add_argument("--group", action="append", choices=list(GROUPS) + list(DEEP), help="only these groups")
+    parser.add_argument("--stop", type=int, default=50, metavar="N", help="end after N failures (50)")
+    args = parser.parse_args()
+
+    prepare()
+    if args.case:
+        return show_case(args.case)
+    start = time.monotonic()
+    done, failures = run_cases(all_of(args.group or list(GROUPS) + (list(DEEP) if args.deep else [])), args.stop)
+    print(*failures[:10], sep="\n", end="\n" if failures else "")
+    if len(failures) >= args.stop:
+        print("  BOOT      that is enough")
     for group in done:
         print("  BOOT      %-14s %d starts" % (group, done[group]))
     count = sum(done.values())
