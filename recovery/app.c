@@ -38,7 +38,6 @@ void app_log(struct app *app, const char *text)
 	text_char(&t, (char)('0' + ms / 100 % 10));
 	text_add(&t, "] ");
 	text_add(&t, text);
-	/* cppcheck-suppress uninitvar ; the line was put together through a struct text */
 	for (char *c = line; *c; c++)
 		if ((unsigned char)*c < 0x20)
 			*c = ' ';

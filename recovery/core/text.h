@@ -15,11 +15,12 @@ struct text {
 	size_t len;
 };
 
-#define TEXT_IN(buffer)                                                                            \
-	(struct text)                                                                              \
-	{                                                                                          \
-		.at = (buffer), .size = sizeof(buffer), .len = 0                                   \
-	}
+/* A function, so that an analyser sees the buffer go where it may be written to. */
+static inline struct text text_in(char *buffer, size_t size)
+{
+	return (struct text){.at = buffer, .size = size, .len = 0};
+}
+#define TEXT_IN(buffer) text_in((buffer), sizeof(buffer))
 
 void text_clear(struct text *t);
 void text_char(struct text *t, char c);

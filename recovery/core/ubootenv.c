@@ -26,7 +26,6 @@ static void put(struct writer *w, const void *p, size_t len)
 		w->full = true;
 		return;
 	}
-	/* cppcheck-suppress uninitvar ; what was put together through a struct text is there */
 	memcpy(w->at + w->len, p, len);
 	w->len += len;
 }

@@ -355,14 +355,12 @@ static void print_summary(const struct build *build)
 	for (size_t i = 0; i < description->image_count; i++)
 		total += build->works[i].image.size;
 	text_size(&size, total);
-	/* cppcheck-suppress uninitvar ; text_size has put it together */
 	printf("%s: %s %s (release %" PRIu64 "), %zu image%s of %s", build->output,
 	       description->products[0], description->version, description->release.value,
 	       description->image_count, description->image_count == 1 ? "" : "s", size_text);
 	text_clear(&size);
 	text_size(&size, build->payload_len);
 	keys_id_text(build->id, id);
-	/* cppcheck-suppress uninitvar ; text_size has put it together */
 	printf(" in %s\npackage id: %s\n", size_text, id);
 	if (!build->key) {
 		puts("It is not signed: devices refuse it until `lifeboat-pack sign` has seen it.");

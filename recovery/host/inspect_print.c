@@ -107,10 +107,8 @@ static void print_image(const struct inspected *inspected, size_t number)
 	keys_id_text(image->sha256, sha256);
 	printf("\nimage %s\n", image->role);
 	print_label("  size");
-	/* cppcheck-suppress uninitvar ; text_size has put it together */
 	printf("%s (%" PRIu64 " bytes)\n", size_text, image->size);
 	print_label("  stored");
-	/* cppcheck-suppress uninitvar ; text_size has put it together */
 	printf("%s (%.1f %%)\n", stored_text, (double)counts->stored * 100 / (double)image->size);
 	print_label("  chunks");
 	printf("%" PRIu64 " of %" PRIu32 " KiB", image->chunk_count, image->chunk_size >> 10);

@@ -112,7 +112,6 @@ static enum detail read_head(struct source_http *http, struct http_head *head, s
 {
 	size_t len, got, total = 0;
 
-	*head = (struct http_head){.status = 0};
 	http->waited_ms = 0;
 	for (;;) {
 		const char *at = http->buffer + http->used;
@@ -154,6 +153,7 @@ static enum detail ask_once(struct source_http *http, struct http_head *head, st
 	size_t len = write_request(http, request, sizeof(request));
 	int err;
 
+	*head = (struct http_head){.status = 0};
 	http->counts.requests++;
 	err = tcp_send(&http->tcp, request, len, http->limits.head_timeout_ms);
 	if (err)
