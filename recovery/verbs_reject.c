@@ -85,7 +85,5 @@ int verb_reject(struct app *app, const struct verb_options *o)
 	report_slots(&out.out, &app->screen);
 	out_fd_close(&out);
 	app_end(app);
-	if (o->reboot)
-		return system_leave(SYSTEM_RESTART, true) ? 1 : 0;
-	return STATUS_OK;
+	return o->reboot ? verb_restart() : STATUS_OK;
 }

@@ -59,9 +59,7 @@ static int request(struct app *app, const struct verb_options *o)
 	app_log(app, "wipe: asked for");
 	app_end(app);
 	print(STRING_WIPE_REQUESTED);
-	if (o->reboot)
-		return verb_restart();
-	return STATUS_OK;
+	return o->reboot ? verb_restart() : STATUS_OK;
 }
 
 static int erase_now(struct app *app)

@@ -334,13 +334,18 @@ def test_disk_whose_table_is_gone(world):
     assert sentence(done) == "DISK_NOT_FOUND" and "vda has no sound partition table" in done.flat, done
 
 
-@pytest.mark.parametrize("verb,words", [("install", ["elsewhere.boat"]), ("request-recovery", [])])
-def test_kernel_that_refuses_to_restart(world, verb, words):
+@pytest.mark.parametrize("line,choice", [
+    ("install --reboot elsewhere.boat", "B"), ("reject --reboot", "A"), ("request-recovery --reboot", "recovery"),
+    ("wipe --yes --reboot", "recovery")])
+def test_kernel_that_refuses_to_restart(world, line, choice):
     """The status says so, and a sentence; what was to be done before is done."""
     (world.folder / "elsewhere.boat").write_bytes(compose().bytes())
-    done = Machine(world).run(verb, "--reboot", *words, stays=True, cwd=world.folder)
+    if line.startswith("reject"):
+        world.install("elsewhere", expect=0)
+    machine = Machine(world, "B" if line.startswith("reject") else "A")
+    done = machine.run(*line.split(), stays=True, cwd=world.folder)
     assert done.status == 1 and "does not restart (not permitted, error 1)" in done.err, done
-    assert world.choice == ("B" if words else "recovery")
+    assert world.choice == choice
 
 
 def test_restart_through_init(world):
