@@ -54,15 +54,21 @@ static void load_slot(struct state_slot *slot, const uint8_t *raw)
 	slot->confirmed = load_be64(raw + 104) & RECORD_CONFIRMED;
 }
 
-static void load_record(struct state *state)
+/*
+ * False: the newest record, which was found a moment ago, cannot be read now. That must not count
+ * as never written: the floor is in it, and the next store would lower it (I7).
+ */
+static bool load_record(struct state *state)
 {
 	struct state_record *r = &state->record;
 	const uint8_t *raw;
 	size_t len;
 
 	memset(r, 0, sizeof(*r));
-	if (ring_read(&state->record_ring, 0, state->block, &raw, &len) && len == RECORD_LEN &&
-	    load_be32(raw) == RECORD_VERSION) {
+	if (state->record_ring.serial &&
+	    !ring_read(&state->record_ring, 0, state->block, &raw, &len))
+		return false;
+	if (state->record_ring.serial && len == RECORD_LEN && load_be32(raw) == RECORD_VERSION) {
 		r->self_starts = load_be32(raw + 4);
 		r->boot_count = load_be64(raw + 8);
 		r->rollback_floor = load_be64(raw + 16);
@@ -77,18 +83,23 @@ static void load_record(struct state *state)
 	}
 	state->stored_floor = r->rollback_floor;
 	state->stored_epoch = r->key_epoch;
+	return true;
 }
 
-static void load_journal(struct state *state)
+static bool load_journal(struct state *state)
 {
 	struct journal *j = &state->journal;
 	const uint8_t *raw;
 	size_t len;
 
 	memset(j, 0, sizeof(*j));
-	if (!ring_read(&state->journal_ring, 0, state->block, &raw, &len) || len != JOURNAL_LEN ||
-	    load_be32(raw) != RECORD_VERSION || load_be32(raw + 4) > JOURNAL_COMMITTED)
-		return;
+	if (!state->journal_ring.serial)
+		return true;
+	if (!ring_read(&state->journal_ring, 0, state->block, &raw, &len))
+		return false;
+	if (len != JOURNAL_LEN || load_be32(raw) != RECORD_VERSION ||
+	    load_be32(raw + 4) > JOURNAL_COMMITTED)
+		return true;
 	j->step = (enum journal_step)load_be32(raw + 4);
 	memcpy(j->package_id, raw + 8, HASH_LEN);
 	j->release = load_be64(raw + 40);
@@ -102,6 +113,7 @@ static void load_journal(struct state *state)
 	load_text(j->origin, sizeof(j->origin), raw + 152);
 	if (j->target >= BOARD_SLOTS_MAX)
 		memset(j, 0, sizeof(*j));
+	return true;
 }
 
 enum detail state_open(struct state *state, struct dev *dev, struct fault *fault)
@@ -129,8 +141,8 @@ enum detail state_open(struct state *state, struct dev *dev, struct fault *fault
 	ring_open(&state->log_ring, dev, RING_LOG, LOG_FIRST, STATE_LOG_BLOCKS, state->block,
 		  &ignored);
 	state->blank = !state->record_ring.serial;
-	load_record(state);
-	load_journal(state);
+	if (!load_record(state) || !load_journal(state))
+		return fault_set(fault, DETAIL_DEVICE_READ, "state partition");
 	return DETAIL_OK;
 }
 

@@ -814,6 +814,35 @@ static void state_errors_are_told(void **s)
 	assert_detail(state_add_result(&state, &r, &fault), DETAIL_DEVICE_WRITE);
 }
 
+/* A read that fails once is no reason to believe that nothing was ever stored. */
+static void i7_one_failed_read_forgets_nothing(void **s)
+{
+	(void)s;
+	fresh(512);
+	fill_record(&state.record);
+	fill_journal(&state.journal);
+	struct state_record record = state.record;
+	struct journal journal = state.journal;
+	assert_detail(state_store_record(&state, &fault), DETAIL_OK);
+	assert_detail(state_store_journal(&state, &fault), DETAIL_OK);
+	disk->reads = 0;
+	assert_detail(open_state(), DETAIL_OK);
+	size_t reads = disk->reads, refused = 0;
+	for (size_t n = 0; n < reads; n++) {
+		disk->fail_read = (long)n;
+		enum detail d = open_state();
+		at_case("read %zu of %zu", n, reads);
+		check(d == DETAIL_OK || d == DETAIL_DEVICE_READ);
+		refused += d != DETAIL_OK;
+		if (d)
+			continue;
+		check(state.record.rollback_floor == record.rollback_floor);
+		check(state.record.key_epoch == record.key_epoch);
+		check(state.journal.step == journal.step);
+	}
+	check(refused == 4 + 64 + 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -841,6 +870,7 @@ int main(void)
 		TEST(pending_round_trip),
 		TEST(pending_errors_are_told),
 		TEST(state_errors_are_told),
+		TEST(i7_one_failed_read_forgets_nothing),
 	};
 	return RUN_ALL(tests);
 }
