@@ -764,6 +764,37 @@ static void failing_operations(void **state)
 		}
 }
 
+/* After a failure nothing is asked for, and what was asked for before still is. */
+static void failing_requests(void **state)
+{
+	(void)state;
+	size_t failed = 0;
+	wipe_rig(2, 512);
+	long *const counters[] = {&rig.disk->fail_read, &rig.disk->fail_write,
+				  &rig.disk->fail_flush};
+	for (int service = 0; service < 2; service++)
+		for (size_t kind = 0; kind < COUNT(counters); kind++)
+			for (long n = 0; n < 30; n++) {
+				at_case("service %d, kind %zu, operation %ld", service, kind, n);
+				rig_restore(0);
+				if (service)
+					assert_detail(install_request_recovery(
+							      &rig.device, "service", &rig.fault),
+						      DETAIL_OK);
+				*counters[kind] = n;
+				enum detail d = wipe_request(&rig.device, &rig.fault);
+				*counters[kind] = -1;
+				failed += d != DETAIL_OK;
+				/* What was written and not flushed may arrive all the same. */
+				memdisk_power_cut(rig.disk, 1);
+				rig_boot(-1);
+				check(wipe_is_wanted(&rig.device) == !d);
+				check(rig_choice_of(rig.disk->now) == (d && !service ? 'A' : 'R'));
+				check(nothing_erased(rig.disk->now));
+			}
+	check(failed >= 6);
+}
+
 /* A sector that takes no zeros; the same with the request that recovery finds. */
 static void a_sector_that_keeps_what_it_held(void **state)
 {
@@ -807,6 +838,7 @@ int main(void)
 		TEST(begun_too_often),
 		TEST(interrupted_and_gone_on_with),
 		TEST(failing_operations),
+		TEST(failing_requests),
 		TEST(a_sector_that_keeps_what_it_held),
 	};
 	return RUN_ALL(tests);
