@@ -35,6 +35,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -446,6 +447,14 @@ int execvp(const char *name, char *const argv[])
 	if (root)
 		return errno = ENOENT, -1;
 	return REAL(execvp)(name, argv);
+}
+
+/* What happens to the machine below is no event of this one. */
+int socket(int domain, int type, int protocol)
+{
+	if (root && domain == AF_NETLINK)
+		return errno = EAFNOSUPPORT, -1;
+	return REAL(socket)(domain, type, protocol);
 }
 
 /* No cable is plugged in, and nobody knows a name. */

@@ -112,10 +112,13 @@ class Machine:
             if os.path.basename(os.readlink(link)) == name:
                 link.unlink()
 
+    def _write_nodes(self):
+        self.put("nodes", "".join(" ".join(map(str, node)) + "\n" for node in self.nodes))
+
     def run(self, verb, *words, keys="", faults=(), speed=SPEED, stays=False, expect=None, **options):
         """keys: what somebody types. stays: the kernel refuses to restart. The program looks for disk and board tree
         itself."""
-        self.put("nodes", "".join(" ".join(map(str, node)) + "\n" for node in self.nodes))
+        self._write_nodes()
         line = [str(worlds.LIFEBOAT), verb, *map(str, words)]
         variables = environment(faults, speed, self.uid, self.root) | ({"SHIM_STAYS": "1"} if stays else {})
         process = subprocess.run(line, input=keys, capture_output=True, encoding="utf-8", errors="replace", timeout=60,
@@ -128,3 +131,16 @@ class Machine:
     def recover(self, keys="", **more):
         """Recovery, until somebody switches it off."""
         return self.run("recover", keys=keys + "p", **more)
+
+    def left_alone(self, seconds, speed=1000, faults=()):
+        """Recovery with nobody at the console, for so many seconds of ours: its text, and its status where it ended by
+        itself."""
+        self._write_nodes()
+        process = subprocess.Popen([str(worlds.LIFEBOAT), "recover"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, encoding="utf-8", start_new_session=True,
+                                   env=environment(faults, speed, self.uid, self.root))
+        try:
+            return process.communicate(timeout=seconds)[0], process.returncode
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            return process.communicate(timeout=10)[0], None

@@ -447,11 +447,34 @@ def test_noise_on_the_console(world):
 
 
 def test_nobody_at_the_console(world):
-    """The end of the input is no answer: the time decides."""
-    machine = Machine(world, "recovery")
-    done = machine.run("recover", speed=600)
-    assert done.status == shim.RESTARTED and "restart into the installed system (nobody chose)" in done.flat, done
-    assert world.choice == "A"
+    """The end of the input is no answer: the time decides. A system that never confirms itself is started three times;
+    then somebody has to come."""
+    for _ in range(3):
+        world.setenv(BOOT_A_LEFT="0")
+        shutil.rmtree(world.folder / "machine", ignore_errors=True)
+        text, status = Machine(world, "recovery").left_alone(20)
+        assert status == shim.RESTARTED and "restart into the installed system (nobody chose)" in text, text
+        assert world.choice == "A"
+    world.setenv(BOOT_A_LEFT="0")
+    shutil.rmtree(world.folder / "machine")
+    text, status = Machine(world, "recovery").left_alone(1.5)  # half an hour
+    assert status is None and text.count("What shall be done?") == 1 and "By itself" not in text, text
+    assert world.choice == "recovery"
+
+
+@pytest.mark.parametrize("fault", [None, ("write", "system_a"), ("write", "state"), ("flush", "boot_a"),
+                                   ("read", "boot_a")])
+def test_nothing_is_worn_out_without_a_person(memory, fault):
+    """A device that can start nothing goes ahead by itself; what fails, it tries a few times and not for ever."""
+    board = worlds.board_source().replace('policy = "ask"', 'policy = "go-ahead"')
+    blank = worlds.World.blank(memory / "world", board=board)
+    machine = Machine(blank, "recovery")
+    data = compose().bytes() if fault else worlds.spoiled(compose())
+    machine.stick(files={"update.boat": data})
+    faults = [(fault[0], machine.partition(fault[1]), 0, 1 << 30, 5)] if fault else []
+    text, status = machine.left_alone(3, faults=faults)
+    assert status is None and 1 <= text.count("Marking slot A") <= 3, text
+    assert "What shall be done?" in text.rpartition("What to do")[2] and blank.choice == "recovery", text
 
 
 def test_log_on_a_stick(world):
