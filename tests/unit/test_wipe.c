@@ -234,6 +234,16 @@ static void looks_only_while_it_pays(void **state)
 		flushes +=
 			rig.disk->ops[i].kind == OP_FLUSH && !strcmp(rig.disk->ops[i].dev, "data");
 	assert_int_equal(flushes, MIB(48) / INSTALL_CHECKPOINT + 1);
+	rig_restore(-1);
+	rig.disk->fail_flush = 2; /* after those of the flags and of the record */
+	assert_detail(wipe(true), DETAIL_DEVICE_FLUSH);
+	check(!strcmp(rig.result.fault.object, "data") &&
+	      rig.result.fault.offset == INSTALL_CHECKPOINT - MIB(1));
+	/* Nobody has to look. */
+	rig_restore(-1);
+	rig.device.observer = NULL;
+	assert_detail(wipe(true), DETAIL_OK);
+	check(holds_zeros(rig.disk->durable, "data"));
 }
 
 /* --- Consent and refusals --- */
