@@ -152,7 +152,7 @@ UNIT_HELPER_SRCS = \
 
 # --- Goals -----------------------------------------------------------------------------------------------------------
 
-.PHONY: all setup native-libs host aarch64 board unit test test-system replay replay-deep coverage demo size bench lint lint-files format format-check clean fuzz fuzz-corpus fuzz-coverage fuzz-deep fuzz-minimize FORCE
+.PHONY: all setup native-libs host aarch64 board unit test test-system replay replay-deep coverage demo size bench lint lint-files format format-check clean fuzz fuzz-corpus fuzz-coverage fuzz-deep fuzz-minimize fuzz-planted FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -643,18 +643,21 @@ $(foreach t,$(FUZZ_TARGETS),$(eval $(call fuzz-rule,test,$(t),$(CC) $(SANITIZERS
 $(foreach t,$(FUZZ_TARGETS),$(eval $(call fuzz-rule,fuzz-cover,$(t),$(CC) --coverage,$(NATIVE_LIBS),\
 	build/fuzz-cover/obj/tests/fuzz/fuzz_main.o)))
 
-# Every kept input, without libFuzzer: quick.
+# Every seed and kept input, without libFuzzer: quick.
 fuzz-corpus: $(call fuzz-program,test)
 	$(Q)$(PYTHON) tests/fuzz/run.py corpus $(FUZZ_TARGETS)
 # 20 seconds of each fuzzer, from the kept inputs on.
-fuzz: $(call fuzz-program,fuzz)
+fuzz: $(call fuzz-program,fuzz) $(call fuzz-program,test)
 	$(Q)$(PYTHON) tests/fuzz/run.py short $(FUZZ_TARGETS)
 # FUZZ_SECONDS of each, one after the other; what they find of new ground is kept in build/fuzz/found.
-fuzz-deep: $(call fuzz-program,fuzz)
+fuzz-deep: $(call fuzz-program,fuzz) $(call fuzz-program,test)
 	$(Q)$(PYTHON) tests/fuzz/run.py deep --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 # How much of each parser its kept inputs reach.
 fuzz-coverage: $(call fuzz-program,fuzz-cover)
 	$(Q)$(PYTHON) tests/fuzz/coverage.py $(FUZZ_TARGETS)
+# Mistakes that the fuzzers have to find.
+fuzz-planted: | $(SETUP)
+	$(Q)$(PYTHON) tests/fuzz/planted.py $(FUZZ_TARGETS)
 # The kept inputs anew, from seeds, what there is, and what a deep run found: as few as reach the same.
 fuzz-minimize: $(call fuzz-program,fuzz) $(call fuzz-program,test)
 	$(Q)$(PYTHON) tests/fuzz/run.py minimize $(FUZZ_TARGETS)

@@ -2,13 +2,14 @@
 
     coverage.py NAME...
 
-Runs each target of build/fuzz-cover over its corpus and asks gcov about the files, or the functions of a file, that the
+Runs each target of build/fuzz-cover over its seeds and kept inputs and asks gcov about the files, or the functions of a file, that the
 target is there for. Lines that no input reaches are listed in build/log/fuzz-coverage.log. Less than LEAST per cent is
 an error.
 """
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -53,6 +54,10 @@ PARSERS = {
 }
 
 
+def run(name, *words):
+    subprocess.run([f"build/fuzz-cover/fuzz-{name}", *words], check=True, stdout=subprocess.DEVNULL)
+
+
 def forget():
     for file in OBJECTS.rglob("*.gcda"):
         file.unlink()
@@ -76,8 +81,13 @@ def counts(objects, ending, functions):
 
 
 def measure(name, log):
+    seeds = pathlib.Path("build/fuzz-cover/seeds", name)
+    shutil.rmtree(seeds, ignore_errors=True)
+    seeds.mkdir(parents=True)
     forget()
-    subprocess.run([f"build/fuzz-cover/fuzz-{name}", f"tests/fuzz/corpus/{name}"], check=True, stdout=subprocess.DEVNULL)
+    run(name, "--seeds", seeds)
+    forget()
+    run(name, seeds, f"tests/fuzz/corpus/{name}")
     total = reached = 0
     for ending, functions in PARSERS[name].items():
         objects = [OBJECTS / "recovery" / ending.replace(".c", ".gcda"), OBJECTS / f"tests/fuzz/target_{name}.gcda"]

@@ -21,7 +21,7 @@ static const char *const properties[] = {
 	"chunk-size",
 	"segments",
 	"x-other",
-	"rollback-flooring",
+	"no\xc2\x9bname",
 	"",
 	NULL,
 };
@@ -240,7 +240,7 @@ static void change_root(struct node *root, size_t i)
 		prop_add(root, "release", "\0\0\0\0\0\0\0\1", 8);
 		break;
 	case 15:
-		prop_text(root, "unheard-of", "");
+		prop_text(root, "unheard\xc2\x9bof", "");
 		break;
 	case 16:
 		prop_text(root, "compatible", "lifeboat,package-2");
@@ -263,6 +263,7 @@ static void change_root(struct node *root, size_t i)
 static void change_images(struct node *root, size_t i)
 {
 	struct node *images = images_of(root), *first = images->children;
+	char text[4097] = "";
 
 	switch (i) {
 	case 21:
@@ -318,6 +319,28 @@ static void change_images(struct node *root, size_t i)
 		break;
 	case 35:
 		prop_set(root, "notes", "\xff", 2);
+		break;
+	case 37: /* one more than there may be */
+		prop_set(root, "product", "a\0b\0c\0d\0e\0f\0g\0h\0i\0j\0k\0l\0m\0n\0o\0p\0q", 34);
+		break;
+	case 38: /* a byte more */
+		memset(text, 'v', 64);
+		prop_text(root, "version", text);
+		break;
+	case 39:
+		memset(text, 'n', 4096);
+		prop_text(root, "notes", text);
+		break;
+	case 40:
+		memset(text, 'p', 128);
+		prop_text(root, "product", text);
+		break;
+	case 41:
+		memset(text, 'r', 32);
+		prop_text(first, "role", text);
+		break;
+	case 42:
+		prop_u64(first, "chunk-size", 2 << 20);
 		break;
 	case 36:
 		prop_remove(first, "sha256");

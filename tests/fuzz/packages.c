@@ -362,8 +362,10 @@ const uint8_t *packages_seed(size_t i, size_t *len)
 		prop_text(pkg->root, "x-\x1b[2J", "\x1b[2J");
 		prop_set(pkg->images[0].node, "x-long", plain, 70);
 	}
-	if (i == 18)
+	if (i == 18) {
 		prop_u64(pkg->root, "created", UINT64_MAX);
+		prop_u64(pkg->root, "no\xc2\x9bname", 1);
+	}
 	wrong_len = pkg->payload_size + 1;
 	if (i == 13)
 		pkg->payload_len = &wrong_len;

@@ -1,9 +1,11 @@
 """Runs the fuzz targets.
 
-    run.py corpus NAME...             every kept input, once, without libFuzzer
-    run.py short NAME...              20 seconds each, two at a time, from the kept inputs on
+    run.py corpus NAME...             every seed and every kept input, once, without libFuzzer
+    run.py short NAME...              20 seconds each, two at a time, from the seeds and the kept inputs on
     run.py deep --seconds N NAME...   one after the other; what reaches new ground is kept in build/fuzz/found/NAME
-    run.py minimize NAME...           the kept inputs anew: as few as reach what all that is known reaches
+    run.py minimize NAME...           the kept inputs anew: as few as reach, with the seeds, what all that is known reaches
+
+Seeds are made by the targets themselves, each for a rule of the format; kept inputs are what fuzzing found besides.
 
 A finding is left in build/fuzz/findings/NAME-*; give it to build/test/fuzz-NAME to see it again.
 """
@@ -16,6 +18,7 @@ import subprocess
 import sys
 
 CORPUS = pathlib.Path("tests/fuzz/corpus")
+SEEDS = pathlib.Path("build/fuzz/seeds")
 FINDINGS = pathlib.Path("build/fuzz/findings")
 # A whole package of chunks fits many times; a kept corpus is small.
 LARGEST = 20000
@@ -34,8 +37,16 @@ def say(kind, name, text):
     print(f"  {kind:<9} {name:<18} {text}", flush=True)
 
 
+def make_seeds(name):
+    folder = SEEDS / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    subprocess.run([f"build/test/fuzz-{name}", "--seeds", folder], check=True, stdout=subprocess.DEVNULL)
+    return folder
+
+
 def replay(name):
-    done = subprocess.run([f"build/test/fuzz-{name}", CORPUS / name], capture_output=True, text=True, errors="replace")
+    done = subprocess.run([f"build/test/fuzz-{name}", make_seeds(name), CORPUS / name], capture_output=True, text=True, errors="replace")
     if done.returncode:
         print(last_lines(done.stderr), file=sys.stderr)
     count = re.search(r"(\d+) inputs", done.stdout)
@@ -59,7 +70,7 @@ def fuzz(name, seconds, found):
     found.mkdir(parents=True, exist_ok=True)
     log = pathlib.Path(f"build/log/fuzz-{name}.log")
     with open(log, "wb") as output:
-        done = subprocess.run(command(name, [found, CORPUS / name], f"-max_total_time={seconds}",
+        done = subprocess.run(command(name, [found, make_seeds(name), CORPUS / name], f"-max_total_time={seconds}",
                                       "-print_final_stats=1"), stdout=output, stderr=subprocess.STDOUT)
     text = log.read_text(errors="replace")
     runs = re.search(r"number_of_executed_units: (\d+)", text)
@@ -94,21 +105,19 @@ def short(names):
 
 def minimize(names):
     for name in names:
-        seeds, all_found, kept = (pathlib.Path(f"build/fuzz/{kind}/{name}") for kind in ("seeds", "found", "kept"))
-        for folder in (seeds, kept):
-            shutil.rmtree(folder, ignore_errors=True)
-        for folder in (seeds, all_found, kept, CORPUS / name):
+        all_found, kept = (pathlib.Path(f"build/fuzz/{kind}/{name}") for kind in ("found", "kept"))
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(make_seeds(name), kept)
+        for folder in (all_found, FINDINGS, CORPUS / name):
             folder.mkdir(parents=True, exist_ok=True)
-        FINDINGS.mkdir(parents=True, exist_ok=True)
-        subprocess.run([f"build/test/fuzz-{name}", "--seeds", seeds], check=True, stdout=subprocess.DEVNULL)
-        done = subprocess.run(command(name, [kept, seeds, CORPUS / name, all_found], "-merge=1"), capture_output=True,
+        done = subprocess.run(command(name, [kept, CORPUS / name, all_found], "-merge=1"), capture_output=True,
                               text=True, errors="replace")
         if done.returncode:
             print(last_lines(done.stderr), file=sys.stderr)
             return 1
         shutil.rmtree(CORPUS / name)
         (CORPUS / name).mkdir()
-        for file in sorted(kept.iterdir()):
+        for file in sorted(kept.glob("[!s]*")):
             # A short name: what is in it says all.
             shutil.copy(file, CORPUS / name / file.name[:12])
         size = sum(file.stat().st_size for file in (CORPUS / name).iterdir())

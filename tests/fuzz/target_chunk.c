@@ -65,7 +65,7 @@ static void unpack(struct stream *s)
 
 static void stream_read(struct stream *s, struct feed *input)
 {
-	static const uint32_t sizes[] = {4096, 65536, 1 << 20, 8192};
+	static const uint32_t sizes[] = {4096, 65536, 16384, 8192};
 
 	s->chunk_size = sizes[feed_number(input, 1) % 4];
 	s->kind = (uint32_t)feed_number(input, 1) % 8;
@@ -266,6 +266,15 @@ void fuzz_make_seeds(void)
 			seed(2, 2, WRONG_STORED_HASH, sizeof(text), frame, len);
 			seed(0, 2, ENDS_EARLY, sizeof(text), frame, len);
 			seed(0, 2, 0, sizeof(text), frame, len - 1);
+			/* Frames that are to be skipped (RFC 8878, 3.1.2), after and before. */
+			uint8_t *both = arena_alloc(len + 16);
+			store_le32(both, 0x184D2A50);
+			memcpy(both + 8, frame, len);
+			store_le32(both + 8 + len, 0x184D2A5F);
+			seed(0, 2, 0, sizeof(text), both + 8, len + 8);
+			seed(0, 2, 0, sizeof(text), both + 8, len + 7);
+			seed(0, 2, 0, sizeof(text), both, len + 8);
+			seed(0, 2, 0, 8, both, 8);
 		}
 	}
 	seed(0, 1, 2, 40, text, 40);

@@ -251,8 +251,10 @@ void fuzz_make_seeds(void)
 	maker.entry_size = 256;
 	maker.entry_count = 16;
 	seed_of(&maker, 256 << 10, 0, 3 * 256, NULL);
+	maker.entry_count = 128; /* a table twice as long as is known */
+	seed_of(&maker, 256 << 10, 0, 3 * 256, NULL);
 	maker.entry_size = 128;
-	maker.entry_count = 256; /* more than are known */
+	maker.entry_count = 129; /* one more than is known */
 	seed_of(&maker, 256 << 10, 0, 3 * 128, NULL);
 	maker = (struct gpt_maker){.sector = 4096, .part_count = 2, .parts = twice};
 	seed_of(&maker, 512 << 10, SECTOR_4096, 2 * 128, NULL);

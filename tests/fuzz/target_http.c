@@ -27,7 +27,8 @@ enum { /* of an honest one */
        REDIRECTS = 16,
        STALLS_AT_CUT = 32,
        CUT = 64,
-       NO_LENGTH = 128
+       NO_LENGTH = 128,
+       CHANGED = 0x8000 /* of the place where it breaks: another file is there now */
 };
 
 struct connection {
@@ -39,7 +40,7 @@ struct connection {
 
 static struct {
 	bool honest;
-	uint8_t file[1 << 16];
+	uint8_t file[1 << 16], other_file[1 << 16];
 	size_t file_len;
 	size_t count, next; /* connections */
 	struct connection script[CONNECTIONS_MAX];
@@ -146,7 +147,8 @@ static void say_text(const char *format, ...)
 
 static void say_body(size_t first)
 {
-	const char *body = (const char *)server.file + first;
+	const uint8_t *file = server.now.cut & CHANGED ? server.other_file : server.file;
+	const char *body = (const char *)file + first;
 	size_t len = server.file_len - first;
 
 	if (!(server.now.options & CHUNKED)) {
@@ -182,7 +184,8 @@ static void answer(size_t first, bool whole)
 			 "*/%zu\r\n\r\n",
 			 server.file_len);
 	} else {
-		say_text("HTTP/1.1 %s\r\nETag: \"one\"\r\n%s", whole ? "200 OK" : "206 Part",
+		say_text("HTTP/1.1 %s\r\nETag: \"%s\"\r\n%s", whole ? "200 OK" : "206 Part",
+			 server.now.cut & CHANGED ? "two" : "one",
 			 options & CLOSES ? "Connection: close\r\n" : "");
 		if (!whole)
 			say_text("Content-Range: bytes %zu-%zu/%zu\r\n", first, server.file_len - 1,
@@ -198,8 +201,8 @@ static void answer(size_t first, bool whole)
 		if (options & NO_LENGTH && !(options & CHUNKED))
 			return;
 	}
-	if (options & CUT && start + server.now.cut < server.out_len) {
-		server.out_len = start + server.now.cut;
+	if (options & CUT && start + (server.now.cut & ~CHANGED) < server.out_len) {
+		server.out_len = start + (server.now.cut & ~CHANGED);
 		server.ends = true;
 	}
 }
@@ -295,6 +298,14 @@ static void check_fault(enum detail detail)
 	must_end(fault.object);
 }
 
+/* Bytes of the file that was there first, and of no other. */
+static bool is_of_one_file(const uint8_t *buf, uint64_t pos, size_t len)
+{
+	const uint8_t *file = strcmp(http.etag, "\"two\"") ? server.file : server.other_file;
+
+	return pos + len <= server.file_len && !memcmp(buf, file + pos, len);
+}
+
 static bool read_some(size_t len, uint64_t *pos)
 {
 	uint8_t *buf = malloc(len);
@@ -313,8 +324,7 @@ static bool read_some(size_t len, uint64_t *pos)
 		must(got || *pos >= http.source.size);
 		must(*pos + got <= http.source.size || !got);
 		if (server.honest)
-			must(!got || (*pos + got <= server.file_len &&
-				      !memcmp(buf, server.file + *pos, got)));
+			must(!got || is_of_one_file(buf, *pos, got));
 		must(!server.honest || got || *pos >= server.file_len);
 		*pos += got;
 	}
@@ -350,6 +360,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	server.file_len = (size_t)feed_number(&input, 2);
 	if (!server.file[0])
 		noise_fill(server.file, sizeof(server.file), 9);
+	if (!server.other_file[0])
+		noise_fill(server.other_file, sizeof(server.other_file), 10);
 	count = (size_t)feed_number(&input, 1) % OPS_MAX;
 	ops = input;
 	feed_take(&input, 3 * count, &ignored);
@@ -449,6 +461,10 @@ void fuzz_make_seeds(void)
 		"HTTP/1.1 206 P\r\nContent-Range: bytes 2-8/9\r\nETag: \"b\"\r\n\r\nne here",
 		"HTTP/1.1 206 P\r\nContent-Range: bytes 2-99/200\r\n\r\nne here",
 		"HTTP/1.1 206 P\r\nContent-Range: bytes 2-99/*\r\n\r\nne here",
+		"HTTP/1.1 206 P\r\nContent-Range: bytes 2-8/9\r\nTransfer-Encoding: chunked\r\n\r\n"
+		"8\r\nne here \r\n5\r\nagain\r\n0\r\n\r\n",
+		OK "Transfer-Encoding: chunked\r\n\r\nb\r\nnine heremo\r\n0\r\n\r\n",
+		OK "Content-Length: 8\r\n\r\nnine her",
 		"HTTP/1.1 416 None\r\nContent-Range: bytes */9\r\n\r\n",
 		"HTTP/1.1 416 None\r\nContent-Range: bytes */2\r\n\r\n",
 		"HTTP/1.1 416 None\r\n\r\n",
@@ -481,6 +497,13 @@ void fuzz_make_seeds(void)
 	for (size_t i = 0; i < 8; i++)
 		hostile(0, "HTTP/1.1 302 M\r\nLocation: /y\r\n\r\n");
 	fuzz_seed(all.at, all.len);
+	for (unsigned int i = 0; i < 4; i++) { /* another file, before or after the link breaks */
+		begin(HONEST, 1500, ops, i % 2 ? 1 : 7);
+		honest(CUT | (i / 2 ? CHUNKED : 0), 900 | (i == 3 ? CHANGED : 0));
+		honest(i / 2 ? NO_RANGE : 0, CHANGED);
+		honest(CUT, 900);
+		fuzz_seed(all.at, all.len);
+	}
 	for (unsigned int bit = 1; bit <= 256; bit *= 2)
 		for (unsigned int more = 0; more < 2; more++) {
 			begin(HONEST, 1500, ops, 7);

@@ -134,4 +134,14 @@ void fuzz_make_seeds(void)
 		}
 		fuzz_seed(all.at, all.len);
 	}
+	/* The longest signature, and a longer one, of a key that nobody has. */
+	for (size_t len = 1024; len <= 1032; len += 8) {
+		all.len = HASH_LEN;
+		bytes_number(&all, 16 + 48 + len, 8);
+		bytes_number(&all, 1, 8);
+		for (size_t i = 0; i < 48 + len; i++)
+			bytes_number(&all, i < 32 || i >= 48 ? 0x99 : 0, 1);
+		store_be64(all.at + HASH_LEN + 16 + 40, len);
+		fuzz_seed(all.at, all.len);
+	}
 }

@@ -475,6 +475,14 @@ void fuzz_make_seeds(void)
 	bytes_number(&all, 357, 2);
 	bytes_number(&all, UNREADABLE, 1);
 	fuzz_seed(all.at, all.len);
+	begin(0); /* longer than a block */
+	bytes_number(&all, 0, 2);
+	bytes_number(&all, SEALED, 1);
+	bytes_number(&all, 1, 1);
+	bytes_number(&all, 1, 8);
+	bytes_number(&all, RING_CONTENT_MAX + 1, 2);
+	bytes_number(&all, 1, 2);
+	fuzz_seed(all.at, all.len);
 	begin(0);
 	sealed(0, 1, record, 399, SEALED);
 	sealed(2, 1, result, 600, SEALED);
