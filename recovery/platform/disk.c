@@ -68,7 +68,7 @@ static enum detail partition_node(struct disk *disk, const struct gpt_partition 
 {
 	char folder[SYSFS_PATH_SIZE], object[160];
 	uint64_t number, start, size, deadline = system_now_ms() + PARTITION_NODE_MS;
-	struct sysfs_names names;
+	static struct sysfs_names names; /* too large for the stack */
 
 	format_text(folder, sizeof(folder), "%s/block/%s", disk->sys, disk->name);
 	do {
@@ -296,7 +296,7 @@ static void look_at(struct disk *disk, const struct board *board, const char *na
 static void look(struct disk *disk, const struct board *board, struct search *search)
 {
 	char folder[SYSFS_PATH_SIZE];
-	struct sysfs_names names;
+	static struct sysfs_names names; /* too large for the stack */
 
 	memset(search, 0, sizeof(*search));
 	format_text(folder, sizeof(folder), "%s/block", disk->sys);
@@ -352,7 +352,7 @@ static enum detail search_disk(struct disk *disk, const struct board *board,
 static bool has_partitions(const char *sys, const char *name)
 {
 	char folder[SYSFS_PATH_SIZE];
-	struct sysfs_names names;
+	static struct sysfs_names names; /* too large for the stack */
 
 	format_text(folder, sizeof(folder), "%s/block/%s", sys, name);
 	sysfs_list(&names, folder);
@@ -366,7 +366,7 @@ static bool has_partitions(const char *sys, const char *name)
  * into windows. */
 static enum detail take_path(struct disk *disk, const char *path, struct fault *fault)
 {
-	char link[64], *real;
+	char link[64], real[SYSFS_PATH_SIZE];
 	struct stat st;
 
 	if (strlen(path) >= sizeof(disk->path))
@@ -379,12 +379,10 @@ static enum detail take_path(struct disk *disk, const char *path, struct fault *
 		return DETAIL_OK;
 	format_text(link, sizeof(link), "%.32s/dev/block/%u:%u", disk->sys, major(st.st_rdev),
 		    minor(st.st_rdev));
-	real = realpath(link, NULL);
-	if (real && !sysfs_exists("%s/partition", real)) {
+	if (sysfs_real_path(real, link) && !sysfs_exists("%s/partition", real)) {
 		text_copy(disk->name, sizeof(disk->name), strrchr(real, '/') + 1);
 		disk->windows = !has_partitions(disk->sys, disk->name);
 	}
-	free(real);
 	return DETAIL_OK;
 }
 

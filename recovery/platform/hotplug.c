@@ -58,7 +58,7 @@ static bool take_messages(int fd)
 	bool block = false;
 
 	for (int i = 0; i < MESSAGES_AT_ONCE; i++) {
-		char message[MESSAGE_MAX];
+		static char message[MESSAGE_MAX]; /* too large for the stack */
 		struct sockaddr_nl from = {0};
 		socklen_t from_len = sizeof(from);
 		ssize_t len = recvfrom(fd, message, sizeof(message), 0, (struct sockaddr *)&from,

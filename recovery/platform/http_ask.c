@@ -7,6 +7,8 @@
 #include "platform/format.h"
 
 _Static_assert(HTTP_BUFFER >= HTTP_HEAD_MAX, "a head must fit");
+_Static_assert(HTTP_BUFFER >= HTTP_TARGET_SIZE + HTTP_HOST_SIZE + HTTP_VALIDATOR_SIZE + 512,
+	       "a request must fit");
 
 /* --- faults --- */
 
@@ -149,13 +151,13 @@ static enum detail read_head(struct source_http *http, struct http_head *head, s
 
 static enum detail ask_once(struct source_http *http, struct http_head *head, struct fault *fault)
 {
-	char request[HTTP_TARGET_SIZE + HTTP_HOST_SIZE + HTTP_VALIDATOR_SIZE + 512];
-	size_t len = write_request(http, request, sizeof(request));
+	/* The buffer is free until the answer comes. */
+	size_t len = write_request(http, http->buffer, HTTP_BUFFER);
 	int err;
 
 	*head = (struct http_head){.status = 0};
 	http->counts.requests++;
-	err = tcp_send(&http->tcp, request, len, http->limits.head_timeout_ms);
+	err = tcp_send(&http->tcp, http->buffer, len, http->limits.head_timeout_ms);
 	if (err)
 		return http_net_failed(http, DETAIL_CONNECTION_LOST, err, fault);
 	return read_head(http, head, fault);
@@ -298,8 +300,9 @@ static bool is_redirect(const struct http_head *head)
 	       head->status == 307 || head->status == 308;
 }
 
-static enum detail follow(struct source_http *http, const struct http_head *head,
-			  struct fault *fault)
+/* Not inlined: its 6 KiB of addresses would lie under everything that http_ask calls. */
+__attribute__((noinline)) static enum detail
+follow(struct source_http *http, const struct http_head *head, struct fault *fault)
 {
 	struct http_url next;
 	enum http_url_error err = http_url_resolve(&http->current, head->location, &next);

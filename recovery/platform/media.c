@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -123,7 +122,7 @@ static bool add(struct listing *l, const char *disk, const char *name, bool usb,
 static void add_disk(struct listing *l, const char *disk, bool usb)
 {
 	char folder[SYSFS_PATH_SIZE];
-	struct sysfs_names names;
+	static struct sysfs_names names; /* too large for the stack */
 	bool any = false;
 
 	format_text(folder, sizeof(folder), "%s/block/%s", l->sys, disk);
@@ -145,16 +144,10 @@ static bool ends_with(const char *name, const char *end)
 /* The device behind a disk, so that a card's boot areas are known to be the same card. */
 static bool device_path(char path[SYSFS_PATH_SIZE], const char *sys, const char *name)
 {
-	char link[SYSFS_PATH_SIZE], *real;
-	bool ok;
+	char link[SYSFS_PATH_SIZE];
 
 	format_text(link, sizeof(link), "%s/block/%.64s/device", sys, name);
-	real = realpath(link, NULL);
-	ok = real && strlen(real) < SYSFS_PATH_SIZE;
-	if (ok)
-		text_copy(path, SYSFS_PATH_SIZE, real);
-	free(real);
-	return ok;
+	return sysfs_real_path(path, link);
 }
 
 static bool is_candidate(const char *sys, const char *name, const char *own, const char *own_device)
@@ -179,7 +172,7 @@ size_t media_list(const struct media_roots *roots, const char *own_disk, struct 
 				  .max = max};
 	char folder[SYSFS_PATH_SIZE], path[SYSFS_PATH_SIZE], own_device[SYSFS_PATH_SIZE] = "";
 	const char *own = own_disk ? own_disk : "";
-	struct sysfs_names names;
+	static struct sysfs_names names; /* too large for the stack */
 
 	if (own[0])
 		device_path(own_device, listing.sys, own);

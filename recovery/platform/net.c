@@ -211,7 +211,7 @@ enum detail net_up(const struct net_options *options, struct net_address *addres
 		   struct fault *fault)
 {
 	const char *sys = options->sys ? options->sys : "/sys";
-	struct sysfs_names names;
+	static struct sysfs_names names; /* too large for the stack */
 	enum detail detail;
 
 	if (find_address(AF_INET, address))

@@ -128,20 +128,28 @@ bool sysfs_list(struct sysfs_names *names, const char *folder)
 	return true;
 }
 
+/* realpath() works on the same, and takes 12 KiB of stack for it. */
+bool sysfs_real_path(char path[SYSFS_PATH_SIZE], const char *file)
+{
+	char link[32];
+	int fd = open(file, O_PATH | O_CLOEXEC);
+	ssize_t len;
+
+	if (fd < 0)
+		return false;
+	format_text(link, sizeof(link), "/proc/self/fd/%d", fd);
+	len = readlink(link, path, SYSFS_PATH_SIZE);
+	close(fd);
+	if (len <= 0 || len >= SYSFS_PATH_SIZE || path[0] != '/')
+		return false;
+	path[len] = 0;
+	return true;
+}
+
 bool sysfs_block_path(char path[SYSFS_PATH_SIZE], const char *sys, const char *name)
 {
 	char link[SYSFS_PATH_SIZE];
-	char *real;
-	bool fits;
 
-	if (format_text(link, sizeof(link), "%s/block/%s", sys, name) >= sizeof(link))
-		return false;
-	real = realpath(link, NULL);
-	if (!real)
-		return false;
-	fits = strlen(real) < SYSFS_PATH_SIZE;
-	if (fits)
-		text_copy(path, SYSFS_PATH_SIZE, real);
-	free(real);
-	return fits;
+	return format_text(link, sizeof(link), "%s/block/%s", sys, name) < sizeof(link) &&
+	       sysfs_real_path(path, link);
 }

@@ -36,4 +36,7 @@ bool sysfs_list(struct sysfs_names *names, const char *folder);
 /* The real path of SYS/block/NAME ("/sys/devices/.../block/sda"); false when there is none. */
 bool sysfs_block_path(char path[SYSFS_PATH_SIZE], const char *sys, const char *name);
 
+/* The real path of any file, links resolved; false when there is none, or it is longer. */
+bool sysfs_real_path(char path[SYSFS_PATH_SIZE], const char *file);
+
 #endif

@@ -95,7 +95,8 @@ int system_leave(enum system_action action, bool by_init)
 
 bool system_cmdline(const char *path, const char *name, char *value, size_t size)
 {
-	char line[4096], *rest = line, *word;
+	static char line[4096]; /* too large for the stack */
+	char *rest = line, *word;
 	size_t name_len = strlen(name), len;
 	bool found = false;
 
