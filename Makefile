@@ -511,6 +511,45 @@ replay-deep: all
 
 test: unit test-system
 
+# --- Simulator (tests/sim) --------------------------------------------------------------------------------------------
+
+# Power cuts and failing media, at every operation: sanitized in CI, optimised where everything is tried.
+SIM_SRCS = \
+	tests/sim/bench.c \
+	tests/sim/boot_model.c \
+	tests/sim/disk.c \
+	tests/sim/driver.c \
+	tests/sim/errors.c \
+	tests/sim/explore.c \
+	tests/sim/fast.c \
+	tests/sim/look.c \
+	tests/sim/main.c \
+	tests/sim/oracle.c \
+	tests/sim/oracle_end.c \
+	tests/sim/oracle_stores.c \
+	tests/sim/outcome.c \
+	tests/sim/outcome_text.c \
+	tests/sim/replay.c \
+	tests/sim/scenarios.c \
+	tests/sim/world.c
+SIM_HELPER_SRCS = tests/unit/support.c tests/unit/support_package.c tests/unit/support_world.c
+# Pure functions whose answers are kept (tests/sim/fast.c).
+SIM_WRAPS = br_ecdsa_i31_vrfy_asn1 crc32 crc32_of
+SIM_JOBS ?= 2
+
+.PHONY: sim sim-deep
+build/test/sim build/host/sim: build/%/sim: build/%/libdevice.a build/native/done
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(if $(filter test,$*),$(SANITIZERS)) -o $@ $(filter %.o,$^) $(foreach w,$(SIM_WRAPS),-Wl$(comma)--wrap=$(w)) \
+		-Wl,--start-group build/$*/libdevice.a $(NATIVE_LIBS) -Wl,--end-group -lcmocka
+build/test/sim: $(call objects,test,$(SIM_SRCS) $(SIM_HELPER_SRCS))
+build/host/sim: $(call objects,host,$(SIM_SRCS) $(SIM_HELPER_SRCS))
+
+sim: build/test/sim
+	$(Q)build/test/sim -j $(SIM_JOBS)
+sim-deep: build/host/sim
+	$(Q)build/host/sim --deep -j $(SIM_JOBS)
+
 # The boot script, run by the real U-Boot on this machine, against the model that the simulator uses (tests/boot).
 .PHONY: boot-matrix boot-matrix-deep boot-mutants
 BOOT_JUDGE_SRCS = tests/boot/judge.c tests/sim/boot_model.c \
@@ -679,6 +718,7 @@ size: $(LIFEBOAT_AARCH64) build/board/initramfs.cpio.gz build/board/recovery.itb
 	$(call figure,lifeboat_aarch64,$(LIFEBOAT_AARCH64),262144)
 	$(call figure,initramfs,build/board/initramfs.cpio.gz,1048576)
 	$(call figure,recovery_image,build/board/recovery.itb,4194304)
+	$(Q)mkdir -p build/log && $(PYTHON) tests/stack/stack.py build/aarch64/lifeboat 24576 build/log/stack.log
 
 # --- Order -----------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,292 @@
+#include "bench.h"
+
+/*
+ * A medium that says "flushed" and keeps its newest K writes volatile breaks the ground that every
+ * order of steps stands on. What was found by trying K, and is held to here:
+ *
+ * K = 1: everything still holds. Records and flags never overwrite what counts, so one lost write
+ * is one step back, and each step can be repeated.
+ *
+ * K up to 4: a complete system or recovery is started (I4): between the last write to the target
+ * and the flip stand the journal's two records and the device record. But what was recorded last
+ * may be forgotten: the rise of the floor, a confirmation, a failed trial, a request. When both
+ * copies of the boot flags are among the K, recovery starts and writes them anew.
+ *
+ * More: a slot that lost its last writes may be called bootable. U-Boot refuses a boot image that
+ * is not whole; a root filesystem that is not is started, uses its tries up, and what was there
+ * before it, or recovery, is started again. Recovery installs, whatever was lost.
+ */
+const struct physics physics_table[] = {
+	{"512", 512, true, 0, PROMISE_ALL},	     {"512g", 512, false, 0, PROMISE_ALL},
+	{"4096", 4096, true, 0, PROMISE_ALL},	     {"4096g", 4096, false, 0, PROMISE_ALL},
+	{"lie1", 512, true, 1, PROMISE_ALL},	     {"lie4", 512, true, 4, PROMISE_COMPLETE},
+	{"lie12", 512, true, 12, PROMISE_REACHABLE},
+};
+const size_t physics_count = COUNT(physics_table);
+
+/* --- What is seen of the operations --- */
+
+static const char *where(const struct bench *b, uint64_t off, char *text, size_t size)
+{
+	const struct world *w = &b->world;
+
+	snprintf(text, size, "disk+%llu", (unsigned long long)off);
+	if (off == SIM_ENV_A || off == SIM_ENV_B)
+		snprintf(text, size, "boot flags %d", off == SIM_ENV_B);
+	for (size_t i = 0; i < w->part_count; i++) {
+		const struct part *p = &w->parts[i];
+		uint64_t at = off - p->off;
+		if (off < p->off || at >= p->len)
+			continue;
+		snprintf(text, size, "%s+%llu", p->label, (unsigned long long)at);
+		if (strcmp(p->label, "state"))
+			continue;
+		static const char *const names[AREAS] = {"record", "journal", "result", "log",
+							 "pending"};
+		for (int a = 0; a < AREAS; a++)
+			if (at / 4096 - look_areas[a].first < look_areas[a].blocks)
+				snprintf(text, size, "state, %s block %llu", names[a],
+					 (unsigned long long)(at / 4096 - look_areas[a].first));
+	}
+	return text;
+}
+
+static void trace(const struct bench *b, const struct sim_op *op)
+{
+	char text[80];
+
+	if (op->kind == SIM_FLUSH)
+		printf("%5llu flush  %s\n", (unsigned long long)b->world.disk.ops, op->part->label);
+	if (op->kind == SIM_WRITE)
+		printf("%5llu write  %s, %zu bytes\n", (unsigned long long)b->world.disk.ops,
+		       where(b, op->off, text, sizeof(text)), op->len);
+}
+
+static void before(void *context, const struct sim_op *op)
+{
+	struct bench *b = context;
+
+	if (op->kind != SIM_READ) {
+		if (b->place && b->driver.scenario == b->scenario)
+			b->place(b, b->context);
+		if (b->driver.trace)
+			trace(b, op);
+	}
+	oracle_before(&b->oracle, op);
+}
+
+static void after(void *context, const struct sim_op *op, int error)
+{
+	struct bench *b = context;
+
+	if (error && b->driver.trace)
+		printf("      error %d\n", error);
+	oracle_after(&b->oracle, op, error);
+}
+
+/* --- Snapshots --- */
+
+static void put_unit(struct snapshot *s, uint32_t unit, const uint8_t *bytes)
+{
+	s->units[s->count] = unit;
+	memcpy(s->bytes + s->count++ * SIM_UNIT, bytes, SIM_UNIT);
+}
+
+struct snapshot *snapshot_make(struct bench *b, const struct outcome *outcome, const char *path)
+{
+	struct sim_disk *disk = &b->world.disk;
+	struct left left = outcome_left(disk, outcome);
+	struct snapshot *s = calloc(1, sizeof(*s));
+	size_t max = disk->changed_count + left.count;
+
+	if (!s || !(s->units = malloc((max + 1) * sizeof(*s->units))) ||
+	    !(s->bytes = malloc((max + 1) * SIM_UNIT)) || !(s->path = strdup(path)))
+		abort();
+	s->person = b->driver.person;
+	s->cuts = b->cuts + 1;
+	for (size_t i = 0; i < disk->changed_count; i++) {
+		size_t off = (size_t)disk->changed_list[i] * SIM_UNIT;
+		if (memcmp(disk->durable + off, disk->base + off, SIM_UNIT))
+			put_unit(s, disk->changed_list[i], disk->durable + off);
+	}
+	/* Put later, so it counts. */
+	for (size_t i = 0; i < left.count; i++)
+		put_unit(s, left.units[i], left.bytes + i * SIM_UNIT);
+	s->bytes = realloc(s->bytes, (s->count + 1) * SIM_UNIT);
+	s->units = realloc(s->units, (s->count + 1) * sizeof(*s->units));
+	return s;
+}
+
+void snapshot_free(struct snapshot *s)
+{
+	free(s->units);
+	free(s->bytes);
+	free(s->path);
+	free(s);
+}
+
+/* --- Runs --- */
+
+void bench_put(struct bench *b, const struct snapshot *from)
+{
+	sim_disk_reset(&b->world.disk);
+	for (size_t i = 0; from && i < from->count; i++)
+		sim_disk_put(&b->world.disk, from->units[i], from->bytes + i * SIM_UNIT);
+	b->driver.person = from ? from->person : (struct person){0};
+}
+
+/* Three cuts can use up the tries of a trial: then it has failed, and what follows is that. */
+static bool trial_was_cut_off(const struct bench *b)
+{
+	struct look_record record;
+
+	look_record(&b->world, b->world.disk.now, &record);
+	return b->cuts >= b->world.board.tries && !bytes_are_zero(record.failed, HASH_LEN);
+}
+
+/* A confirmation that an error swallowed leaves the other slot with a try less. */
+static void hide_tries(char *end, const char *reference)
+{
+	size_t i = strcspn(end, ";");
+
+	for (i += end[i] == ';'; end[i] && reference[i] && end[i] != ';'; i++)
+		if (end[i] >= '1' && end[i] <= '3' && reference[i] >= '1' && reference[i] <= '3')
+			end[i] = reference[i];
+}
+
+static void judge_end(struct bench *b, const struct scenario *s, bool waits)
+{
+	struct oracle *o = &b->oracle;
+	char end[sizeof(b->reference)];
+	int slot = o->doing.running;
+	int package = waits || slot < 0 ? PKG_NONE
+					: look_slot(&b->world, b->world.disk.now, (size_t)slot);
+
+	oracle_outside(o);
+	oracle_final(o, waits, end, sizeof(end));
+	if (b->driver.trace)
+		printf("  end: %s\n", end);
+	if (trial_was_cut_off(b))
+		return;
+	if (waits != (s->runs == PKG_NONE) || package != (int)s->runs)
+		oracle_fail(o, "I6", "the end is not package %s: %s", package_name((int)s->runs),
+			    end);
+	if (s != b->scenario)
+		return;
+	if (!*b->reference)
+		strcpy(b->reference, end);
+	if (b->driver.insists) {
+		/* An install that an error ended need not have come to the trial that fails. */
+		if (s->runs != s->stick && s->runs != s->agent)
+			return;
+		hide_tries(end, b->reference);
+	}
+	if (strcmp(end, b->reference))
+		oracle_fail(o, "I6", "the end is not the same: %s (without a cut: %s)", end,
+			    b->reference);
+}
+
+/* Where less is promised: somebody comes with a stick, and release 11 is installed and runs. */
+static void judge_reachable(struct bench *b)
+{
+	struct scenario again = {.name = "again",
+				 .slots = b->scenario->slots,
+				 .stick = PKG_11,
+				 .agent = PKG_NONE,
+				 .asks = true,
+				 .agrees_to_older = true,
+				 .runs = PKG_11};
+	bool waits;
+
+	b->driver.scenario = &again;
+	b->driver.person = (struct person){0};
+	b->oracle.starts = 0;
+	waits = driver_run(&b->driver);
+	judge_end(b, &again, waits);
+}
+
+enum bench_end bench_run(struct bench *b, const struct snapshot *from,
+			 const struct sim_fault *fault)
+{
+	struct sim_disk *disk = &b->world.disk;
+	bool waits;
+
+	bench_put(b, from);
+	b->outcome = NULL;
+	b->driver.scenario = b->scenario;
+	b->cuts = from ? from->cuts : 0;
+	if (setjmp(b->oracle.fail))
+		return BENCH_FAILED;
+	if (setjmp(b->cut))
+		return BENCH_CUT;
+	oracle_begin(&b->oracle);
+	b->oracle.errors = fault != NULL || b->scenario->always.error;
+	disk->fault = fault ? *fault : b->scenario->always;
+	if (!fault && disk->fault.error)
+		disk->fault.off += world_part(&b->world, "state")->off;
+	b->oracle.may_go_round = fault && fault->for_good;
+	waits = driver_run(&b->driver);
+	if (b->place)
+		b->place(b, b->context);
+	if (fault)
+		oracle_outside(&b->oracle);
+	else if (b->physics->promise == PROMISE_ALL || !from)
+		judge_end(b, b->scenario, waits);
+	else
+		judge_reachable(b);
+	return BENCH_ENDED;
+}
+
+_Noreturn void bench_cut(struct bench *b)
+{
+	longjmp(b->cut, 1);
+}
+
+void *bench_alloc(size_t size)
+{
+	size_t whole = (size + 4095) & ~(size_t)4095;
+	void *p = aligned_alloc(4096, whole);
+
+	if (!p)
+		abort();
+	return memset(p, 0, whole);
+}
+
+enum bench_end bench_open(struct bench *b, const struct scenario *scenario,
+			  const struct physics *physics, bool tracing)
+{
+	memset(b, 0, sizeof(*b));
+	b->scenario = scenario;
+	b->physics = physics;
+	world_init(&b->world, scenario->slots, physics);
+	scenario->prepare(&b->world);
+	sim_disk_settle(&b->world.disk);
+	oracle_init(&b->oracle, &b->world);
+	b->oracle.one_proved = !scenario->blank;
+	b->driver = (struct driver){
+		.world = &b->world, .oracle = &b->oracle, .scenario = scenario, .trace = tracing};
+	b->world.disk.before = before;
+	b->world.disk.after = after;
+	b->world.disk.context = b;
+	return bench_run(b, NULL, NULL);
+}
+
+void bench_close(struct bench *b)
+{
+	world_free(&b->world);
+	oracle_free(&b->oracle);
+	arena_free();
+}
+
+void bench_id(const struct bench *b, const char *path, char *text, size_t size)
+{
+	char outcome[512] = "";
+
+	if (b->outcome)
+		outcome_print(&b->world.disk, b->outcome, outcome, sizeof(outcome));
+	snprintf(text, size, "%s/%s%s%s", b->scenario->name, b->physics->name, *path ? "/" : "",
+		 path);
+	if (b->outcome)
+		snprintf(text + strlen(text), size - strlen(text), "/%llu:%s",
+			 (unsigned long long)b->world.disk.ops, outcome);
+}

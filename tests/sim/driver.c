@@ -1,0 +1,233 @@
+#include "driver.h"
+#include "boot_model.h"
+
+enum next { NEXT_RESTART, NEXT_RUNS, NEXT_WAITS };
+
+static void say(const struct driver *d, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+static void say(const struct driver *d, const char *format, ...)
+{
+	va_list args;
+
+	if (!d->trace)
+		return;
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	putchar('\n');
+}
+
+static enum detail done(const struct driver *d, const char *what, enum detail detail)
+{
+	say(d, "  %s: %s", what, detail_name(detail));
+	return detail;
+}
+
+/* --- The boot loader --- */
+
+static bool image_ok(void *context, char which)
+{
+	const struct driver *d = context;
+	const struct part *p = world_part(d->world, "recovery");
+
+	if (which == 'R')
+		return !memcmp(d->world->disk.now + p->off, d->world->disk.base + p->off, p->len);
+	return look_boot_image(d->world, d->world->disk.now, (size_t)(which - 'A'));
+}
+
+static char boot(struct driver *d, char *reason)
+{
+	struct boot_model model = {
+		.disk = &d->world->disk.parts[SIM_LOADER].dev,
+		.env_off = {SIM_ENV_A, SIM_ENV_B},
+		.env_size = d->world->env_size,
+		.image_ok = image_ok,
+		.context = d,
+	};
+	struct boot_choice choice;
+
+	d->oracle->doing = (struct doing){.running = -1, .installing = PKG_NONE, .flipped = -1};
+	boot_model_start(&model, &choice);
+	say(d, "  boot loader: starts %c %s", choice.started, choice.reason);
+	strcpy(reason, choice.reason);
+	return oracle_started(d->oracle, choice.started) ? choice.started : '-';
+}
+
+/* --- Both --- */
+
+static enum detail start(struct driver *d, int running)
+{
+	struct fault fault;
+
+	d->oracle->doing.running = running;
+	return done(d, "start", world_start(d->world, running, &fault));
+}
+
+/* app_settle() */
+static void count_and_settle(struct driver *d, const char *reason)
+{
+	struct device *device = &d->world->device;
+	static struct result result;
+	struct fault fault;
+	bool settled;
+
+	done(d, "count", install_count_boot(device, &fault));
+	done(d, "settle", install_settle(device, reason, &settled, &result, &fault));
+	if (settled) {
+		state_log(&d->world->state, "trial: postcheck_failed");
+		state_flush_log(&d->world->state, &fault);
+	}
+}
+
+static enum detail install(struct driver *d, enum sim_package package, bool allow_older)
+{
+	struct result result;
+
+	d->oracle->doing.installing = package;
+	d->oracle->doing.flipped = -1;
+	d->last = world_install(d->world, package, allow_older, &result);
+	d->installed = true;
+	d->installs++;
+	if (result.fault.detail != d->last)
+		oracle_fail(d->oracle, "I8", "the install says %s, its result %s",
+			    detail_name(d->last), detail_name(result.fault.detail));
+	d->last_errno = result.fault.sys_errno;
+	oracle_installed(d->oracle, d->last);
+	return done(d, "install", d->last);
+}
+
+/* --- Recovery --- */
+
+/* session_has_system() */
+static bool has_system(struct world *w, bool *needs_tries)
+{
+	struct flags flags;
+	bool anew;
+
+	*needs_tries = false;
+	if (install_load_flags(&w->device, &flags, &anew, NULL))
+		return false;
+	flags_leave_recovery(&flags);
+	if (flags_choice(&flags) >= 0) {
+		*needs_tries = anew;
+		return true;
+	}
+	*needs_tries = true;
+	for (size_t i = 0; i < w->slots; i++)
+		if (flags.slot[i].good)
+			return true;
+	return false;
+}
+
+/* Whether what is on the stick is installed without or with a word of the person: offer.c. */
+static bool offers(struct driver *d)
+{
+	struct world *w = d->world;
+	struct install_options options = {.wanted = -1, .allow_older = true};
+	enum sim_package package = d->scenario->stick;
+	struct memsource source;
+	struct fault fault;
+	struct plan plan;
+
+	if (package == PKG_NONE)
+		return false;
+	memsource_init(&source, w->package[package]->bytes, w->package[package]->len);
+	if (done(d, "plan", install_plan(&w->device, &source.source, &options, &plan, &fault)))
+		return false;
+	if (plan.older)
+		return d->scenario->agrees_to_older;
+	return !install_has_failed(&w->state, w->front.id);
+}
+
+static enum next leave(struct driver *d)
+{
+	struct world *w = d->world;
+	bool needs_tries, there = has_system(w, &needs_tries);
+	struct fault fault;
+
+	if (!there || (needs_tries && w->state.record.self_starts >= INSTALL_SELF_STARTS))
+		return NEXT_WAITS;
+	return done(d, "leave", install_leave_recovery(&w->device, needs_tries, false, &fault))
+		       ? NEXT_WAITS
+		       : NEXT_RESTART;
+}
+
+static enum next recovery(struct driver *d, const char *reason)
+{
+	struct fault ignored;
+
+	if (start(d, -1))
+		return NEXT_WAITS;
+	d->person.has_seen_recovery = 1;
+	count_and_settle(d, reason);
+	state_log(&d->world->state, "recovery: started");
+	state_flush_log(&d->world->state, &ignored);
+	if (offers(d) && !install(d, d->scenario->stick, d->scenario->agrees_to_older))
+		return NEXT_RESTART;
+	return leave(d);
+}
+
+/* --- A system --- */
+
+static enum next confirm(struct driver *d, enum health health)
+{
+	struct device *device = &d->world->device;
+	static struct result result;
+	struct fault why;
+
+	count_and_settle(d, "");
+	if (health == HEALTH_FAILS) {
+		fault_set(&why, DETAIL_HEALTH_FAILED, "health check");
+		done(d, "reject", install_reject(device, &why, &result));
+		return NEXT_RESTART;
+	}
+	d->oracle->doing.confirming = true;
+	done(d, "confirm", install_confirm(device, &result));
+	d->oracle->doing.confirming = false;
+	return NEXT_RUNS;
+}
+
+static enum next running(struct driver *d, size_t slot)
+{
+	const struct scenario *s = d->scenario;
+	struct world *w = d->world;
+	int package = look_slot(w, w->disk.now, slot);
+	struct fault fault;
+
+	d->oracle->doing.running = (int)slot;
+	/* One that is not whole does not come up. */
+	if (package == PKG_NONE || s->health[package] == HEALTH_HANGS)
+		return NEXT_RESTART;
+	if (start(d, (int)slot))
+		return NEXT_RUNS;
+	if (confirm(d, s->health[package]) == NEXT_RESTART)
+		return NEXT_RESTART;
+	if (s->agent != PKG_NONE && package != (int)s->agent &&
+	    !install_has_failed(&w->state, w->package[s->agent]->id))
+		return install(d, s->agent, s->agrees_to_older) ? NEXT_RUNS : NEXT_RESTART;
+	if ((s->asks || (d->insists && package != (int)s->runs)) && !d->person.has_seen_recovery)
+		return done(d, "request", install_request_recovery(&w->device, "test", &fault))
+			       ? NEXT_RUNS
+			       : NEXT_RESTART;
+	return NEXT_RUNS;
+}
+
+bool driver_run(struct driver *d)
+{
+	char reason[32];
+	enum next next;
+
+	d->world->hostile = d->scenario->floods;
+	for (;;) {
+		char choice = boot(d, reason);
+		if (choice == '-')
+			return true;
+		next = choice == 'R' ? recovery(d, reason) : running(d, (size_t)(choice - 'A'));
+		if (next != NEXT_RESTART)
+			break;
+		/* With the power on: sync, then restart. */
+		sim_disk_restart(&d->world->disk);
+	}
+	sim_disk_restart(&d->world->disk);
+	return next == NEXT_WAITS;
+}
