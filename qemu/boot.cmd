@@ -10,9 +10,10 @@
 #
 # The environment is untrusted: anybody who can write the card can write it. So its values are only compared with
 # constants and never become part of another command, no text of it reaches a kernel's command line, and variables
-# that would weaken the boot are locked when U-Boot is built (recovery/components/u-boot.recipe). A hostile value can at most
-# choose among the outcomes that an honest one can choose among. (A quote in a value can make U-Boot's `test` say
-# yes; it cannot start a command, because what is substituted is not read for separators again.)
+# that would weaken the boot are locked when U-Boot is built (recovery/components/u-boot.common). A hostile value can
+# at most choose among the outcomes that an honest one can choose among. (A quote in a value can make U-Boot's `test`
+# say yes; it cannot start a command, because what is substituted is not read for separators again.) What it does with
+# every environment that matters is shown by tests/boot.
 #
 # Names that start with lb_ are the script's own. U-Boot's shell looks into the environment before it looks at a
 # script's variables, so the build puts lines before this script that remove every such name from the environment.

@@ -156,6 +156,15 @@ def _without(disk, labels, holes):
     run("/sbin/sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", disk, input=script + "\n")
 
 
+def _sums(data, header):
+    """Make the checksums of a copy of the table right."""
+    at = SECTOR * struct.unpack_from("<Q", data, header + 72)[0]
+    entries, size = struct.unpack_from("<II", data, header + 80)
+    struct.pack_into("<I", data, header + 88, zlib.crc32(data[at:at + entries * size]))
+    struct.pack_into("<I", data, header + 16, 0)
+    struct.pack_into("<I", data, header + 16, zlib.crc32(data[header:header + 92]))
+
+
 def _claim(data, label, size):
     """Let a partition's entry, in both copies of the table, say that it is so large; the disk stays as it is."""
     for header in SECTOR, len(data) - SECTOR:
@@ -164,9 +173,7 @@ def _claim(data, label, size):
         n = next(i for i in range(128) if entries[i * 128 + 56:i * 128 + 128].decode("utf-16-le").rstrip("\0") == label)
         first, = struct.unpack_from("<Q", entries, n * 128 + 32)
         struct.pack_into("<Q", data, at + n * 128 + 40, first + size // SECTOR - 1)
-        struct.pack_into("<I", data, header + 88, zlib.crc32(data[at:at + 128 * 128]))
-        struct.pack_into("<I", data, header + 16, 0)
-        struct.pack_into("<I", data, header + 16, zlib.crc32(data[header:header + 92]))
+        _sums(data, header)
 
 
 # Kinds of partition tables: what U-Boot does not find. It stops looking at an unused entry, so what stands behind a
@@ -176,7 +183,7 @@ TABLES = {"good": [], "first-damaged": [], "second-damaged": [], "both-damaged":
           "no-root-a": ["system_a"], "no-root-b": ["system_b"], "no-roots": ["system_a", "system_b"],
           "no-boot-a": ["boot_a"], "no-slot-b": ["boot_b", "system_b"], "no-recovery": ["recovery"],
           "data-only": LABELS[:-1], "hole": LABELS[LABELS.index("boot_b"):],
-          "large-claim": []}
+          "large-claim": [], "header-size": [], "header-small": [], "entry-size": [], "entry-count": []}
 
 
 def make_disks(folder):
@@ -199,6 +206,13 @@ def make_disks(folder):
             data[len(data) - SECTOR + 16] ^= 1
         if table == "large-claim":
             _claim(data, "boot_a", 64 << 20)
+        # Headers that lie about lengths, in the first copy only.
+        lie = {"header-size": (12, 0xff00005c), "header-small": (12, 16), "entry-size": (84, 1),
+               "entry-count": (80, 0x02000000)}.get(table)
+        if lie:
+            struct.pack_into("<I", data, SECTOR + lie[0], lie[1])
+            if table.startswith("entry"):
+                _sums(data, SECTOR)
         disks[table] = bytes(data)
     return disks, offsets
 
