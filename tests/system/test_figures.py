@@ -16,6 +16,7 @@ def test_sizes():
     assert 0 < found["lifeboat_aarch64"] <= 256 * 1024
     assert 0 < found["initramfs"] <= 1024 * 1024
     assert 0 < found["recovery_image"] <= 4 * 1024 * 1024
+    assert 4096 < found["stack_worst"] <= 24 * 1024
 
 
 def test_an_install_needs_little_memory():
