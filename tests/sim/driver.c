@@ -1,5 +1,6 @@
 #include "driver.h"
 #include "boot_model.h"
+#include "wipe.h"
 
 enum next { NEXT_RESTART, NEXT_RUNS, NEXT_WAITS };
 
@@ -152,6 +153,23 @@ static enum next leave(struct driver *d)
 		       : NEXT_RESTART;
 }
 
+/* erase_what_waits(). True: this is what recovery was for. */
+static bool wipe(struct driver *d, const char *reason)
+{
+	struct world *w = d->world;
+	struct result result;
+	struct fault fault;
+
+	if (!wipe_is_wanted(&w->device))
+		return !strcmp(reason, WIPE_REASON) && state_result(&w->state, 0, &result) &&
+		       result.what == RESULT_WIPE;
+	d->oracle->doing.wiping = true;
+	if (!done(d, "wipe", wipe_run(&w->device, false, &result)))
+		done(d, "withdraw", wipe_withdraw(&w->device, &fault));
+	d->oracle->doing.wiping = false;
+	return true;
+}
+
 static enum next recovery(struct driver *d, const char *reason)
 {
 	struct fault ignored;
@@ -162,6 +180,8 @@ static enum next recovery(struct driver *d, const char *reason)
 	count_and_settle(d, reason);
 	state_log(&d->world->state, "recovery: started");
 	state_flush_log(&d->world->state, &ignored);
+	if (wipe(d, reason))
+		return leave(d);
 	if (offers(d) && !install(d, d->scenario->stick, d->scenario->agrees_to_older))
 		return NEXT_RESTART;
 	return leave(d);
@@ -187,6 +207,29 @@ static enum next confirm(struct driver *d, enum health health)
 	return NEXT_RUNS;
 }
 
+/* The person wants the data gone; then the system makes new data, which is to stay. */
+static enum next wipe_once(struct driver *d)
+{
+	struct sim_part *data = world_dev(d->world, "data");
+	uint8_t bytes[0x2000];
+	struct fault fault;
+
+	if (data->dev.ops->read(&data->dev, 0, bytes, sizeof(bytes)))
+		return NEXT_RUNS;
+	if (!bytes_are_zero(bytes, sizeof(bytes)))
+		return done(d, "ask for a wipe", wipe_request(&d->world->device, &fault))
+			       ? NEXT_RUNS
+			       : NEXT_RESTART;
+	memset(bytes, 'n', sizeof(bytes));
+	d->oracle->doing.new_data = true;
+	data->writable = 1;
+	if (!data->dev.ops->write(&data->dev, 0, bytes, sizeof(bytes)) &&
+	    !data->dev.ops->flush(&data->dev))
+		d->person.has_wiped = 1;
+	d->oracle->doing.new_data = false;
+	return NEXT_RUNS;
+}
+
 static enum next running(struct driver *d, size_t slot)
 {
 	const struct scenario *s = d->scenario;
@@ -205,6 +248,8 @@ static enum next running(struct driver *d, size_t slot)
 	if (s->agent != PKG_NONE && package != (int)s->agent &&
 	    !install_has_failed(&w->state, w->package[s->agent]->id))
 		return install(d, s->agent, s->agrees_to_older) ? NEXT_RUNS : NEXT_RESTART;
+	if (s->wipes && !d->person.has_wiped)
+		return wipe_once(d);
 	if ((s->asks || (d->insists && package != (int)s->runs)) && !d->person.has_seen_recovery)
 		return done(d, "request", install_request_recovery(&w->device, "test", &fault))
 			       ? NEXT_RUNS

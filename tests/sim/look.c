@@ -104,6 +104,7 @@ void look_record_content(const uint8_t *raw, struct look_record *r)
 	r->floor = load_be64(raw + 16);
 	r->epoch = load_be64(raw + 24);
 	r->confirmed = load_be64(raw + 32);
+	r->wipe = load_be32(raw + 40);
 	for (size_t i = 0; i < 2; i++) {
 		const uint8_t *slot = raw + 48 + 112 * i;
 		r->slot[i].release = load_be64(slot);

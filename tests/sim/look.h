@@ -19,6 +19,7 @@ struct look_record {
 	uint64_t serial; /* 0: there is none */
 	uint32_t self_starts;
 	uint64_t floor, epoch, confirmed;
+	uint32_t wipe; /* 0 none, 1 asked for, 2 begun */
 	struct {
 		uint64_t release;
 		uint8_t id[HASH_LEN];

@@ -155,6 +155,28 @@ static void slot_write(struct oracle *o, const struct sim_op *op, size_t slot, s
 
 /* --- Operations --- */
 
+/* What wipe.h promises: recovery is all that starts, and the record says so, before the first zero.
+ */
+static void data_write(struct oracle *o, const struct sim_op *op)
+{
+	struct look_record record;
+	struct look_env env;
+
+	if (o->doing.new_data)
+		return;
+	if (!bytes_are_zero(op->bytes, op->len))
+		oracle_fail(o, "I1", "a wipe writes something other than zeros");
+	if (oracle_lies(o))
+		return;
+	look_env(o->world, o->world->disk.durable, &env);
+	look_record(o->world, o->world->disk.durable, &record);
+	if (env.valid && !env.recovery)
+		oracle_fail(o, "I2", "data is erased while the flags start a system");
+	if (record.wipe != 2)
+		oracle_fail(o, "I3", "data is erased while the device record says wipe %u",
+			    record.wipe);
+}
+
 static void judge_write(struct oracle *o, const struct sim_op *op)
 {
 	const struct world *w = o->world;
@@ -177,8 +199,10 @@ static void judge_write(struct oracle *o, const struct sim_op *op)
 			oracle_state_write(o, op, op->off - p->off);
 			return;
 		}
-		if (!strcmp(p->label, "data") && o->doing.wiping)
+		if (!strcmp(p->label, "data") && (o->doing.wiping || o->doing.new_data)) {
+			data_write(o, op);
 			return;
+		}
 		oracle_fail(o, "outside", "%s is written", p->label);
 	}
 	oracle_fail(o, "outside", "%zu bytes at %llu are written that belong to nobody", op->len,

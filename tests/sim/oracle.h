@@ -17,7 +17,8 @@ struct doing {
 	int installing;	 /* package, or PKG_NONE */
 	int flipped;	 /* slot that this install made bootable, -1: none yet */
 	bool confirming; /* the running system has passed its checks */
-	bool wiping;	 /* data partitions may be written */
+	bool wiping;	 /* user data is erased */
+	bool new_data;	 /* the system writes user data */
 };
 
 struct oracle {

@@ -84,10 +84,15 @@ void oracle_cut(struct oracle *o, const struct left *left)
 
 bool oracle_started(struct oracle *o, char choice)
 {
+	struct look_record record;
+
 	if (++o->starts > STARTS_MAX && o->may_go_round)
 		return false;
 	if (o->starts > STARTS_MAX)
 		oracle_fail(o, "I8", "started %u times, and no end", STARTS_MAX);
+	look_record(o->world, o->world->disk.now, &record);
+	if (choice != 'R' && record.wipe == 2 && !oracle_lies(o))
+		oracle_fail(o, "I4", "slot %c is started on data that is half erased", choice);
 	if (choice == '-')
 		oracle_fail(o, "I4", "nothing is started");
 	if (choice != 'R' && o->world->physics->promise < PROMISE_REACHABLE &&

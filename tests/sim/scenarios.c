@@ -226,6 +226,8 @@ const struct scenario scenarios[] = {
 	{"good-hangs", 2, both_good, NOTHING, HEALTH(PKG_9, HEALTH_HANGS), .runs = PKG_8},
 	{"request", 2, both_good, NOTHING, .asks = true, .runs = PKG_9},
 	{"single-request", 1, both_good, NOTHING, .asks = true, .runs = PKG_9},
+	{"wipe", 2, both_good, NOTHING, .wipes = true, .runs = PKG_9},
+	{"single-wipe", 1, both_good, NOTHING, .wipes = true, .runs = PKG_9},
 	{"leave-again", 2, tries_used_up, NOTHING, .runs = PKG_9},
 	{"reports-wrap", 2, reports_at_the_wrap, .stick = PKG_10, .agent = PKG_NONE,
 	 .runs = PKG_10},
