@@ -38,7 +38,7 @@ PARSERS = {
                 "host/inspect.c": "is_plain|inspect_extra|check_signatures|count_.*|inspect",
                 "host/inspect_print.c": ".*", "host/json.c": ".*"},
     "kernel": {"platform/system.c": "system_cmdline", "platform/sysfs.c": "sysfs_read|read_line|sysfs_text|sysfs_u64",
-               "platform/hotplug.c": "hotplug_is_block", "platform/disk.c": "word|names_device|name_mount",
+               "platform/hotplug.c": "hotplug_is_block", "platform/child.c": "end_line|take_output", "platform/disk.c": "word|names_device|name_mount",
                "core/flags.c": "flags_set_reason|flags_request_recovery", "core/text.c": "text_parse_u64|text_copy"},
     "keys": {"ui/keys.c": "key_of|keys_next"},
     "manifest": {"core/manifest.c": ".*", "core/tree.c": ".*"},

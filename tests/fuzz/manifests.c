@@ -127,7 +127,7 @@ static uint64_t number_of(struct node *node, const char *name)
 	return prop && prop->len == 8 ? load_be64(prop->data) : 0;
 }
 
-/* Returns where the payload goes on. */
+/* Returns where the payload goes on. dice: for what is wrong now and then; NULL: nothing is. */
 static uint64_t lay_out(struct node *image, uint64_t end, struct dice *dice)
 {
 	uint64_t size = number_of(image, "size"), chunk = number_of(image, "chunk-size");
@@ -141,11 +141,13 @@ static uint64_t lay_out(struct node *image, uint64_t end, struct dice *dice)
 		uint64_t n = i + 1 < count ? 1024 : chunks - 1024 * (uint64_t)i;
 		uint64_t index_len = 32 + 80 * n, least = index_len + n;
 		uint64_t most = index_len + n * chunk;
-		uint64_t len = dice_below(dice, 2) ? least : most;
+		uint64_t len = dice && dice_below(dice, 2) ? least : most, off = end;
 
-		if (!dice_below(dice, 8))
+		if (dice && !dice_below(dice, 8))
 			len += dice_below(dice, 3) - 1;
-		store_be64(raw + 56 * i, end);
+		if (dice && !dice_below(dice, 16))
+			off += dice_below(dice, 3) - 1;
+		store_be64(raw + 56 * i, off);
 		store_be64(raw + 56 * i + 8, len);
 		store_be64(raw + 56 * i + 16, index_len);
 		memset(raw + 56 * i + 24, 0x5e, 32);
@@ -190,11 +192,10 @@ static struct node *image_add(struct node *root, const char *role, uint64_t size
 
 static void relay(struct node *root)
 {
-	struct dice dice = {0};
 	uint64_t end = 0;
 
 	for (struct node *image = images_of(root)->children; image; image = image->next)
-		end = lay_out(image, end, &dice);
+		end = lay_out(image, end, NULL);
 }
 
 static void change_root(struct node *root, size_t i)
@@ -338,6 +339,9 @@ static void change_images(struct node *root, size_t i)
 	case 41:
 		memset(text, 'r', 32);
 		prop_text(first, "role", text);
+		break;
+	case 43: /* a gap before it */
+		store_be64(prop_at(first, "segments")->data, 1);
 		break;
 	case 42:
 		prop_u64(first, "chunk-size", 2 << 20);

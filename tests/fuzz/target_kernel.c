@@ -1,7 +1,7 @@
 /*
  * Small texts that the kernel, the hardware and people write: command line words, numbers in /sys,
- * the list of mounts, uevents, the reason for recovery. Input: which (1 byte), the text; where two
- * are needed, a zero byte between them.
+ * the list of mounts, uevents, the reason for recovery, what a program says that was started.
+ * Input: which (1 byte), the text.
  */
 #include "fuzz.h"
 
@@ -12,6 +12,9 @@
 #define sysfs_read mounts_read
 #include "platform/disk.c"
 #undef sysfs_read
+
+/* And child.c, which wants a process for what it reads. */
+#include "platform/child.c"
 
 #include "core/flags.h"
 #include "platform/hotplug.h"
@@ -144,10 +147,41 @@ static void reason(struct feed *input)
 	free(text);
 }
 
+static size_t lines_len; /* of all lines together */
+
+static void on_line(void *arg, const char *text)
+{
+	must(arg == &lines_len && !strncmp(text, "prefix: ", 8));
+	must(text[8] && strlen(text) < CHILD_LINE_SIZE + 128);
+	for (const char *c = text; *c; c++)
+		must(((unsigned char)*c >= 0x20 || *c == '\t') && *c != 0x7f);
+	lines_len += strlen(text) - 8;
+}
+
+/* What a program says comes in lines, all of it but for control characters. */
+static void said(struct feed *input)
+{
+	struct watch watch = {.line = on_line, .arg = &lines_len};
+	struct output out = {.watch = &watch, .prefix = "prefix: "};
+	char path[64];
+	int fd = file_of(input->at, input->left, path);
+	size_t want = 0;
+
+	lines_len = 0;
+	must(lseek(fd, 0, SEEK_SET) == 0);
+	while (take_output(fd, &out))
+		must(out.len < sizeof(out.line));
+	end_line(&out);
+	for (size_t i = 0; i < input->left; i++)
+		want += input->at[i] == '\t' || (input->at[i] >= 0x20 && input->at[i] != 0x7f);
+	must(lines_len == want);
+	close(fd);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const all[])(struct feed *) = {command_line, number, mount_table, uevent,
-						     reason};
+	static void (*const all[])(struct feed *) = {command_line, number, mount_table,
+						     uevent,	   reason, said};
 	struct feed input = {data, size};
 
 	/* memcpy and write want a place, even for nothing. */
@@ -183,9 +217,12 @@ void fuzz_make_seeds(void)
 		"99 1 1:33 / /mnt\n1:3\n\n   \n99 1 1:3 / /a\\040b",
 		"\4"
 		"Asked-for by 1 person!",
+		"\5"
+		"two\nlines\r\n\n\x1b[2J and \x80 \x7f\ttab",
 		"\4"
 		"a-very-long-reason-that-does-not-fit-anywhere",
 	};
+	static char line[2 * CHILD_LINE_SIZE];
 	static const char event[] = "\3add@/devices/x\0ACTION=add\0SUBSYSTEM=block\0",
 			  other[] = "\3add@/devices/x\0SUBSYSTEM=blocks\0SUBSYSTEM=bloc";
 
@@ -195,6 +232,9 @@ void fuzz_make_seeds(void)
 						   (texts[i][1] ? 1 : 0);
 		fuzz_seed(texts[i], len);
 	}
+	memset(line, 'l', sizeof(line));
+	line[0] = 5;
+	fuzz_seed(line, sizeof(line));
 	fuzz_seed(event, sizeof(event));
 	fuzz_seed(other, sizeof(other) - 1);
 }
