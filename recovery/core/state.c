@@ -54,6 +54,23 @@ static void load_slot(struct state_slot *slot, const uint8_t *raw)
 	slot->confirmed = load_be64(raw + 104) & RECORD_CONFIRMED;
 }
 
+static void take_record(struct state_record *r, const uint8_t *raw, size_t len)
+{
+	if (len != RECORD_LEN || load_be32(raw) != RECORD_VERSION)
+		return;
+	r->self_starts = load_be32(raw + 4);
+	r->boot_count = load_be64(raw + 8);
+	r->rollback_floor = load_be64(raw + 16);
+	r->key_epoch = load_be64(raw + 24);
+	r->confirmed_release = load_be64(raw + 32);
+	if (load_be32(raw + 40) <= STATE_WIPE_BEGUN)
+		r->wipe = (enum state_wipe)load_be32(raw + 40);
+	r->wipe_starts = load_be32(raw + 44);
+	for (size_t i = 0; i < BOARD_SLOTS_MAX; i++)
+		load_slot(&r->slot[i], raw + 48 + i * RECORD_SLOT_LEN);
+	memcpy(r->failed, raw + RECORD_FAILED, sizeof(r->failed));
+}
+
 /*
  * False: the newest record, which was found a moment ago, cannot be read now. That must not count
  * as never written: the floor is in it, and the next store would lower it (I7).
@@ -65,21 +82,10 @@ static bool load_record(struct state *state)
 	size_t len;
 
 	memset(r, 0, sizeof(*r));
-	if (state->record_ring.serial &&
-	    !ring_read(&state->record_ring, 0, state->block, &raw, &len))
-		return false;
-	if (state->record_ring.serial && len == RECORD_LEN && load_be32(raw) == RECORD_VERSION) {
-		r->self_starts = load_be32(raw + 4);
-		r->boot_count = load_be64(raw + 8);
-		r->rollback_floor = load_be64(raw + 16);
-		r->key_epoch = load_be64(raw + 24);
-		r->confirmed_release = load_be64(raw + 32);
-		if (load_be32(raw + 40) <= STATE_WIPE_BEGUN)
-			r->wipe = (enum state_wipe)load_be32(raw + 40);
-		r->wipe_starts = load_be32(raw + 44);
-		for (size_t i = 0; i < BOARD_SLOTS_MAX; i++)
-			load_slot(&r->slot[i], raw + 48 + i * RECORD_SLOT_LEN);
-		memcpy(r->failed, raw + RECORD_FAILED, sizeof(r->failed));
+	if (state->record_ring.serial) {
+		if (!ring_read(&state->record_ring, 0, state->block, &raw, &len))
+			return false;
+		take_record(r, raw, len);
 	}
 	state->stored_floor = r->rollback_floor;
 	state->stored_epoch = r->key_epoch;
