@@ -550,6 +550,22 @@ sim: build/test/sim
 sim-deep: build/host/sim
 	$(Q)build/host/sim --deep -j $(SIM_JOBS)
 
+# The shipping code broken on purpose, one patch at a time: the simulator finds it, or else a unit test.
+.PHONY: mutants
+# In the order in which they are asked.
+MUTANT_TESTS = test_install test_trial test_wipe test_ubootenv test_state test_plan test_flags test_front
+mutants: export SIM_LIBRARY = build/host/libdevice.a
+mutants: export SIM_COMPILE = $(CC) -O2 -g $(filter-out -MMD -MP,$(COMMON_FLAGS)) -isystem build/native/include
+mutants: export SIM_LINK = $(CC) $(call objects,host,$(SIM_SRCS) $(SIM_HELPER_SRCS)) \
+	$(foreach w,$(SIM_WRAPS),-Wl$(comma)--wrap=$(w))
+mutants: export UNIT_LIBRARY = build/test/libdevice.a
+mutants: export UNIT_COMPILE = $(CC) -O1 -g $(SANITIZERS) $(filter-out -MMD -MP,$(COMMON_FLAGS)) -isystem build/native/include
+mutants: export UNIT_LINK = $(CC) $(SANITIZERS) $(call objects,test,$(UNIT_HELPER_SRCS))
+mutants: export UNIT = $(MUTANT_TESTS)
+mutants: export LIBS = $(NATIVE_LIBS)
+mutants: build/host/sim $(patsubst %,build/test/%,$(MUTANT_TESTS))
+	$(Q)$(PYTHON) tests/mutants/run.py $(MUTANTS)
+
 # The boot script, run by the real U-Boot on this machine, against the model that the simulator uses (tests/boot).
 .PHONY: boot-matrix boot-matrix-deep boot-mutants
 BOOT_JUDGE_SRCS = tests/boot/judge.c tests/sim/boot_model.c \

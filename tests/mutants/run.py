@@ -1,0 +1,135 @@
+#!/usr/bin/python3
+"""Breaks the shipping code on purpose, one small patch at a time, and says by which test each break is caught.
+
+    tests/mutants/run.py [NAME ...]
+
+make gives the rest: SIM_COMPILE and SIM_LINK are how the simulator's core is compiled and how it is linked, without
+sanitizers; UNIT_COMPILE and UNIT_LINK the same of the unit tests, and UNIT their names in the order in which they are
+tried. The simulator is asked first. A patch that no longer applies is a failure, so that it is not forgotten when the
+code moves on; so is one that nothing catches.
+"""
+import concurrent.futures
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.path.join(TOP, "build", "mutants")
+TIMEOUT = 600           # seconds; a program that takes so long says nothing about the mutant
+# What failed: the simulator's scenario, invariant and case, cmocka's test, a sanitizer's finding.
+FAILURES = (r"^([a-z0-9-]+: \w+): .*(\[\S+\])$", r"^\[  FAILED  \] (?:.*: )?(\w+)$",
+            r"^(.*ERROR: \w+Sanitizer.*|.*runtime error.*)$")
+
+
+def words(name):
+    return shlex.split(os.environ[name])
+
+
+def run(command, **more):
+    return subprocess.run(command, cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace", **more)
+
+
+class Broken(Exception):
+    """The mutant could not be made."""
+
+
+def patched(patch, folder):
+    """A copy of core with the patch in it; the files that it changes."""
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    with open(patch) as f:
+        files = re.findall(r"^\+\+\+ b/(\S+)", f.read(), re.M)
+    if not files:
+        raise Broken("it changes nothing")
+    shutil.copytree(os.path.join(TOP, "recovery", "core"), os.path.join(folder, "recovery", "core"))
+    done = run(["patch", "-p1", "--fuzz=0", "-d", folder, "-i", patch])
+    if done.returncode:
+        raise Broken("the patch does not apply:\n" + done.stdout)
+    return files
+
+
+def library(kind, files, folder):
+    """The library of the device program as kind has it, "sim" or "unit", with the changed files in it."""
+    target = os.path.join(folder, kind + ".a")
+    shutil.copy(os.path.join(TOP, os.environ[kind.upper() + "_LIBRARY"]), target)
+    for name in files:
+        changed = os.path.join(folder, os.path.basename(name)[:-2] + ".o")
+        done = run(words(kind.upper() + "_COMPILE") + ["-c", os.path.join(folder, name), "-o", changed])
+        if done.returncode:
+            raise Broken("it does not compile:\n" + done.stdout)
+        subprocess.run(["ar", "r", target, changed], check=True, stderr=subprocess.DEVNULL)
+    return target
+
+
+def link(kind, program, objects, device, folder):
+    target = os.path.join(folder, program)
+    done = run(words(kind.upper() + "_LINK") + ["-o", target] + objects + ["-Wl,--start-group", device] +
+               words("LIBS") + ["-Wl,--end-group", "-lcmocka"])
+    if done.returncode:
+        raise Broken("it does not link:\n" + done.stdout)
+    return target
+
+
+def fails(command):
+    """None when the program is content, else what it said first."""
+    try:
+        done = run(command, timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        raise Broken("%s did not end in %d s" % (os.path.basename(command[0]), TIMEOUT))
+    if not done.returncode:
+        return None
+    for pattern in FAILURES:
+        found = re.search(pattern, done.stdout, re.M)
+        if found:
+            return " ".join(found.groups())
+    return "exit status %d" % done.returncode
+
+
+def try_one(patch):
+    """(name, what caught it or None, problem or None)"""
+    name = os.path.basename(patch)[:-len(".patch")]
+    folder = os.path.join(BUILD, name)
+    try:
+        files = patched(patch, folder)
+        said = fails([link("sim", "sim", [], library("sim", files, folder), folder), "--quick"])
+        caught = "sim: " + said if said else None
+        device = None if caught else library("unit", files, folder)
+        for test in words("UNIT"):
+            if caught:
+                break
+            objects = ["build/test/obj/tests/unit/%s.o" % test]
+            said = fails([link("unit", test, objects, device, folder)])
+            caught = "%s: %s" % (test, said) if said else None
+        shutil.rmtree(folder)
+        return name, caught, None
+    except Broken as e:
+        return name, None, str(e)
+
+
+def main():
+    names = sys.argv[1:]
+    patches = sorted(os.path.join(HERE, f) for f in os.listdir(HERE) if f.endswith(".patch"))
+    if names:
+        patches = [p for p in patches if os.path.basename(p)[:-len(".patch")] in names]
+        if len(patches) != len(names):
+            sys.exit("There is no such mutant in tests/mutants.")
+    os.makedirs(BUILD, exist_ok=True)
+    caught = 0
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name, by, problem in pool.map(try_one, patches):
+            caught += by is not None
+            print("  %-9s %-42s %s" % ("MUTANT" if by else "SURVIVED", name, by or problem or "nothing catches it"),
+                  flush=True)
+    print("figure: mutants_total = %d mutants" % len(patches))
+    print("figure: mutants_caught = %d mutants" % caught)
+    print("%d passed, %d failed" % (caught, len(patches) - caught))
+    return 0 if caught == len(patches) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
