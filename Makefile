@@ -588,6 +588,14 @@ boot-mutants: $(BOOT_NEEDS)
 demo: all
 	$(Q)$(PYTHON) qemu/demo
 
+# --- Model of the commit protocol (tests/model/commit.pml) -----------------------------------------------------------
+
+.PHONY: model model-deep
+model: | $(SETUP)
+	$(Q)$(PYTHON) tests/model/run build/model
+model-deep: | $(SETUP)
+	$(Q)$(PYTHON) tests/model/run build/model --deep
+
 # --- Fuzzing (tests/fuzz/fuzz.h) --------------------------------------------------------------------------------------
 
 # tests/fuzz/target_NAME.c is one fuzzer, with its kept inputs in tests/fuzz/corpus/NAME.
