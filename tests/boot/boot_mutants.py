@@ -49,7 +49,7 @@ MUTANTS = [
     ("the address of the control tree is stored", "setenv fdtcontroladdr\n", ""),
 ]
 # Quick ones that find much first.
-GROUPS = ["digits", "tables", "media", "images", "odd"]
+GROUPS = ["values", "tables", "media", "images", "odd"]
 
 
 def main():
