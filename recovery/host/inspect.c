@@ -148,51 +148,31 @@ static enum status inspect(struct inspected *inspected, bool json, struct proble
 	return problem->status;
 }
 
-struct words {
-	const char *path;
-	const char **keys;
-	size_t key_count;
-	bool json;
-};
-
-static enum status read_words(struct words *words, char **next, struct problem *problem)
+static enum status run(char **words, struct problem *problem)
 {
-	struct options options = {.verb = "inspect", .specs = specs, .next = next};
-	int id;
+	struct options options = {.verb = "inspect", .specs = specs, .next = words};
+	const char *path = NULL;
+	struct option_list keys = {0};
+	bool json = false;
+	const struct option_place places[] = {
+		{KEY, .list = &keys},
+		{JSON, .given = &json},
+		{OPTION_ARGUMENT, .value = &path},
+		{OPTION_END},
+	};
 
-	while ((id = options_next(&options, problem)) != OPTION_END) {
-		if (id == OPTION_WRONG)
-			return problem->status;
-		if (id == KEY) {
-			words->keys = memory_resize(words->keys,
-						    (words->key_count + 1) * sizeof(*words->keys));
-			words->keys[words->key_count++] = options.value;
-		} else if (id == JSON) {
-			words->json = true;
-		} else if (options_only_one(&options, &words->path, problem) != STATUS_OK) {
-			return problem->status;
-		}
-	}
-	if (!words->path)
-		return problem_set(problem, STATUS_USAGE, "PACKAGE",
-				   "is missing. See `lifeboat-pack inspect --help`.");
-	return STATUS_OK;
-}
-
-static enum status run(char **next, struct problem *problem)
-{
-	struct words words = {.path = NULL};
-
-	if (read_words(&words, next, problem) == STATUS_OK) {
+	if (options_read(&options, places, problem) == STATUS_OK && !path)
+		problem_set(problem, STATUS_USAGE, "PACKAGE",
+			    "is missing. See `lifeboat-pack inspect --help`.");
+	if (problem->status == STATUS_OK) {
 		struct inspected *inspected = memory_get(sizeof(*inspected));
-		inspected->path = words.path;
-		if (keys_load_trust(&inspected->trust, words.keys, words.key_count, problem) ==
-		    STATUS_OK)
-			inspect(inspected, words.json, problem);
+		inspected->path = path;
+		if (keys_load_trust(&inspected->trust, keys.at, keys.count, problem) == STATUS_OK)
+			inspect(inspected, json, problem);
 		keys_free_trust(&inspected->trust);
 		free(inspected);
 	}
-	free(words.keys);
+	free(keys.at);
 	return problem->status;
 }
 

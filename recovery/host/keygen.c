@@ -124,18 +124,15 @@ static enum status run(char **words, struct problem *problem)
 	const char *name = NULL, *pass_file = NULL;
 	bool encrypt = false;
 	char *pass = NULL;
-	int id;
+	const struct option_place places[] = {
+		{ENCRYPT, .given = &encrypt},
+		{PASS_FILE, .value = &pass_file},
+		{OPTION_ARGUMENT, .value = &name},
+		{OPTION_END},
+	};
 
-	while ((id = options_next(&options, problem)) != OPTION_END) {
-		if (id == OPTION_WRONG)
-			return problem->status;
-		if (id == ENCRYPT)
-			encrypt = true;
-		else if (id == PASS_FILE)
-			pass_file = options.value;
-		else if (options_only_one(&options, &name, problem) != STATUS_OK)
-			return problem->status;
-	}
+	if (options_read(&options, places, problem) != STATUS_OK)
+		return problem->status;
 	if (!name || !name[0])
 		return problem_set(problem, STATUS_USAGE, "NAME",
 				   "is missing. See `lifeboat-pack keygen --help`.");

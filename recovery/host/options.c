@@ -91,6 +91,39 @@ enum status options_only_one(struct options *options, const char **place, struct
 	return STATUS_OK;
 }
 
+/* Keeps what options_next gave where it belongs. */
+static enum status keep(struct options *options, const struct option_place *place, int id,
+			struct problem *problem)
+{
+	while (place->id != OPTION_END &&
+	       (place->id != id || (id == OPTION_ARGUMENT && place->value && *place->value)))
+		place++;
+	if (place->given) {
+		*place->given = true;
+	} else if (place->value) {
+		*place->value = options->value;
+	} else if (place->list) {
+		struct option_list *list = place->list;
+		list->at = memory_resize(list->at, (list->count + 1) * sizeof(*list->at));
+		list->at[list->count++] = options->value;
+	} else {
+		wrong(options, options->value, "is one argument too many", problem);
+	}
+	return problem->status;
+}
+
+enum status options_read(struct options *options, const struct option_place *places,
+			 struct problem *problem)
+{
+	int id;
+
+	while ((id = options_next(options, problem)) != OPTION_END) {
+		if (id == OPTION_WRONG || keep(options, places, id, problem) != STATUS_OK)
+			return problem->status;
+	}
+	return STATUS_OK;
+}
+
 bool options_number(const char *text, uint64_t *value)
 {
 	return text_parse_u64(text, value) == 0;

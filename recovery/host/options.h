@@ -33,6 +33,25 @@ int options_next(struct options *options, struct problem *problem);
 /* For a verb that takes one argument: keeps it in *place, or says that a second one is too much. */
 enum status options_only_one(struct options *options, const char **place, struct problem *problem);
 
+struct option_list {
+	const char **at; /* new memory, the caller's */
+	size_t count;
+};
+
+/* Where a verb keeps what an option, or with OPTION_ARGUMENT an argument, gives: one of the three.
+ * Several places for arguments are filled one after the other. */
+struct option_place {
+	int id;
+	const char **value;	  /* the last one given; of an argument, the only one */
+	struct option_list *list; /* each one */
+	bool *given;		  /* of an option without a value */
+};
+
+/* Reads a whole command line to places, which are ended by OPTION_END. For verbs that need no more
+ * than that. */
+enum status options_read(struct options *options, const struct option_place *places,
+			 struct problem *problem);
+
 /* A whole number, or a size such as 64K or 1M (powers of 1024). False when it is neither, or 2^64
  * and more. */
 bool options_number(const char *text, uint64_t *value);

@@ -108,20 +108,16 @@ static enum status run_sign(char **words, struct problem *problem)
 	struct change change = {.verb = "sign"};
 	const char *key_name = NULL, *pass_file = NULL;
 	struct private_key key;
-	int id;
+	const struct option_place places[] = {
+		{OUTPUT, .value = &change.output},
+		{KEY, .value = &key_name},
+		{PASS_FILE, .value = &pass_file},
+		{OPTION_ARGUMENT, .value = &change.path},
+		{OPTION_END},
+	};
 
-	while ((id = options_next(&options, problem)) != OPTION_END) {
-		if (id == OPTION_WRONG)
-			return problem->status;
-		if (id == OUTPUT)
-			change.output = options.value;
-		else if (id == KEY)
-			key_name = options.value;
-		else if (id == PASS_FILE)
-			pass_file = options.value;
-		else if (options_only_one(&options, &change.path, problem) != STATUS_OK)
-			return problem->status;
-	}
+	if (options_read(&options, places, problem) != STATUS_OK)
+		return problem->status;
 	if (!key_name)
 		return problem_set(problem, STATUS_USAGE, "--key",
 				   "is missing. Name the private key to sign with.");
@@ -216,20 +212,16 @@ static enum status run_unsign(char **words, struct problem *problem)
 	struct change change = {.verb = "unsign"};
 	const char *id_text = NULL;
 	bool all = false;
-	int id;
+	const struct option_place places[] = {
+		{OUTPUT, .value = &change.output},
+		{KEY_ID, .value = &id_text},
+		{ALL, .given = &all},
+		{OPTION_ARGUMENT, .value = &change.path},
+		{OPTION_END},
+	};
 
-	while ((id = options_next(&options, problem)) != OPTION_END) {
-		if (id == OPTION_WRONG)
-			return problem->status;
-		if (id == OUTPUT)
-			change.output = options.value;
-		else if (id == KEY_ID)
-			id_text = options.value;
-		else if (id == ALL)
-			all = true;
-		else if (options_only_one(&options, &change.path, problem) != STATUS_OK)
-			return problem->status;
-	}
+	if (options_read(&options, places, problem) != STATUS_OK)
+		return problem->status;
 	if (all == (id_text != NULL))
 		return problem_set(problem, STATUS_USAGE, "--key-id, --all",
 				   "are a choice: give one of them.");
@@ -262,16 +254,14 @@ static enum status run_head(char **words, struct problem *problem)
 	struct options options = {.verb = "head", .specs = head_specs, .next = words};
 	struct change change = {.verb = "head"};
 	char *beside = NULL;
-	int id;
+	const struct option_place places[] = {
+		{OUTPUT, .value = &change.output},
+		{OPTION_ARGUMENT, .value = &change.path},
+		{OPTION_END},
+	};
 
-	while ((id = options_next(&options, problem)) != OPTION_END) {
-		if (id == OPTION_WRONG)
-			return problem->status;
-		if (id == OUTPUT)
-			change.output = options.value;
-		else if (options_only_one(&options, &change.path, problem) != STATUS_OK)
-			return problem->status;
-	}
+	if (options_read(&options, places, problem) != STATUS_OK)
+		return problem->status;
 	if (change_open(&change, problem) == STATUS_OK) {
 		beside = memory_text("%s.head", change.path);
 		if (!change.output)
@@ -331,18 +321,15 @@ static enum status run_attach(char **words, struct problem *problem)
 {
 	struct options options = {.verb = "attach", .specs = head_specs, .next = words};
 	struct change change = {.verb = "attach"}, from = {.verb = "attach"};
-	int id;
+	const struct option_place places[] = {
+		{OUTPUT, .value = &change.output},
+		{OPTION_ARGUMENT, .value = &change.path},
+		{OPTION_ARGUMENT, .value = &from.path},
+		{OPTION_END},
+	};
 
-	while ((id = options_next(&options, problem)) != OPTION_END) {
-		if (id == OPTION_WRONG)
-			return problem->status;
-		if (id == OUTPUT)
-			change.output = options.value;
-		else if (!change.path)
-			change.path = options.value;
-		else if (options_only_one(&options, &from.path, problem) != STATUS_OK)
-			return problem->status;
-	}
+	if (options_read(&options, places, problem) != STATUS_OK)
+		return problem->status;
 	from.input.fd = -1;
 	if (change_open(&change, problem) == STATUS_OK && change_open(&from, problem) == STATUS_OK)
 		attach(&change, &from.head, from.path, problem);

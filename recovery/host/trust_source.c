@@ -85,30 +85,25 @@ static enum status write_source(const struct trust *trust, const char *path,
 static enum status run(char **words, struct problem *problem)
 {
 	struct options options = {.verb = "trust", .specs = specs, .next = words};
-	const char **paths = NULL;
+	struct option_list paths = {0};
 	const char *output = NULL;
-	size_t count = 0;
 	struct trust trust;
-	int id;
+	const struct option_place places[] = {
+		{OUTPUT, .value = &output},
+		{OPTION_ARGUMENT, .list = &paths},
+		{OPTION_END},
+	};
 
-	while ((id = options_next(&options, problem)) != OPTION_END) {
-		if (id == OPTION_WRONG)
-			return problem->status;
-		if (id == OUTPUT) {
-			output = options.value;
-			continue;
-		}
-		paths = memory_resize(paths, (count + 1) * sizeof(*paths));
-		paths[count++] = options.value;
+	if (options_read(&options, places, problem) == STATUS_OK && !paths.count)
+		problem_set(problem, STATUS_USAGE, "PUBLIC-KEY",
+			    "is missing. A device without a key trusts no package; "
+			    "see `lifeboat-pack trust --help`.");
+	if (problem->status == STATUS_OK) {
+		if (keys_load_trust(&trust, paths.at, paths.count, problem) == STATUS_OK)
+			write_source(&trust, output, problem);
+		keys_free_trust(&trust);
 	}
-	if (!count)
-		return problem_set(problem, STATUS_USAGE, "PUBLIC-KEY",
-				   "is missing. A device without a key trusts no package; "
-				   "see `lifeboat-pack trust --help`.");
-	if (keys_load_trust(&trust, paths, count, problem) == STATUS_OK)
-		write_source(&trust, output, problem);
-	keys_free_trust(&trust);
-	free(paths);
+	free(paths.at);
 	return problem->status;
 }
 

@@ -70,52 +70,33 @@ static enum status verify(const char *path, const struct trust *trust, bool quie
 	return problem->status;
 }
 
-struct words {
-	const char *path;
-	const char **keys;
-	size_t key_count;
-	bool quiet;
-};
-
-static enum status read_words(struct words *words, char **next, struct problem *problem)
+static enum status run(char **words, struct problem *problem)
 {
-	struct options options = {.verb = "verify", .specs = specs, .next = next};
-	int id;
+	struct options options = {.verb = "verify", .specs = specs, .next = words};
+	const char *path = NULL;
+	struct option_list keys = {0};
+	bool quiet = false;
+	const struct option_place places[] = {
+		{KEY, .list = &keys},
+		{QUIET, .given = &quiet},
+		{OPTION_ARGUMENT, .value = &path},
+		{OPTION_END},
+	};
 
-	while ((id = options_next(&options, problem)) != OPTION_END) {
-		if (id == OPTION_WRONG)
-			return problem->status;
-		if (id == KEY) {
-			words->keys = memory_resize(words->keys,
-						    (words->key_count + 1) * sizeof(*words->keys));
-			words->keys[words->key_count++] = options.value;
-		} else if (id == QUIET) {
-			words->quiet = true;
-		} else if (options_only_one(&options, &words->path, problem) != STATUS_OK) {
-			return problem->status;
-		}
-	}
-	if (!words->path)
-		return problem_set(problem, STATUS_USAGE, "PACKAGE",
-				   "is missing. See `lifeboat-pack verify --help`.");
-	if (!words->key_count)
-		return problem_set(problem, STATUS_USAGE, "--key",
-				   "is missing. Name a public key that the devices trust; "
-				   "to look into a package without trust, use `inspect`.");
-	return STATUS_OK;
-}
-
-static enum status run(char **next, struct problem *problem)
-{
-	struct words words = {.path = NULL};
-
-	if (read_words(&words, next, problem) == STATUS_OK) {
+	if (options_read(&options, places, problem) == STATUS_OK && !path)
+		problem_set(problem, STATUS_USAGE, "PACKAGE",
+			    "is missing. See `lifeboat-pack verify --help`.");
+	else if (problem->status == STATUS_OK && !keys.count)
+		problem_set(problem, STATUS_USAGE, "--key",
+			    "is missing. Name a public key that the devices trust; "
+			    "to look into a package without trust, use `inspect`.");
+	if (problem->status == STATUS_OK) {
 		struct trust trust;
-		if (keys_load_trust(&trust, words.keys, words.key_count, problem) == STATUS_OK)
-			verify(words.path, &trust, words.quiet, problem);
+		if (keys_load_trust(&trust, keys.at, keys.count, problem) == STATUS_OK)
+			verify(path, &trust, quiet, problem);
 		keys_free_trust(&trust);
 	}
-	free(words.keys);
+	free(keys.at);
 	return problem->status;
 }
 
