@@ -55,24 +55,31 @@ static int active(const struct copy copies[2])
 	return (a == 255 && b == 0) || (b > a && !(a == 0 && b == 255));
 }
 
-/* Value of a variable that has an end, as himport_r() sees it; the first one where there are two.
- */
+/* Value of a variable that has an end, as himport_r() sees it: the last where there are two. */
 static const char *variable(const struct copy *copy, const char *name)
 {
 	const char *at = (const char *)copy->bytes + 5,
-		   *end = (const char *)copy->bytes + copy->size;
+		   *end = (const char *)copy->bytes + copy->size, *found = NULL;
 	size_t len = strlen(name);
 
 	while (at < end && *at) {
 		size_t n = strnlen(at, (size_t)(end - at));
 
 		if (at + n == end)
-			return NULL;
+			break;
 		if (n > len && !memcmp(at, name, len) && at[len] == '=')
-			return at + len + 1;
+			found = at + len + 1;
 		at += n + 1;
 	}
-	return NULL;
+	return found;
+}
+
+/* U-Boot's compiled-in environment, stored. */
+static bool is_default(const struct copy *copy)
+{
+	const char *value = variable(copy, "BOOT_ENVIRONMENT");
+
+	return value && !strcmp(value, "default");
 }
 
 static bool is_1(const char *value)
@@ -133,6 +140,8 @@ static bool is_ours(const char *at)
 {
 	char name[32];
 
+	if (!strncmp(at, "BOOT_ENVIRONMENT=", 17) || !strcmp(at, "BOOT_ENVIRONMENT"))
+		return true;
 	if (!strncmp(at, "BOOT_ORDER=", 11) || !strncmp(at, "BOOT_RECOVERY=", 14) ||
 	    !strncmp(at, "BOOT_RECOVERY_REASON=", 21) || !strcmp(at, "BOOT_ORDER") ||
 	    !strcmp(at, "BOOT_RECOVERY") || !strcmp(at, "BOOT_RECOVERY_REASON"))
@@ -195,7 +204,7 @@ static void store(const struct flags *flags, struct copy copies[2], bool anew)
 	must(fits == detail || (!fits && disk.dead && detail == DETAIL_FLAGS_NOT_STORED));
 	if (!readable)
 		must(detail == DETAIL_DEVICE_READ && !disk.writes);
-	else if (current < 0 && !anew)
+	else if ((current < 0 || is_default(&copies[current])) && !anew)
 		must(detail == DETAIL_FLAGS_DAMAGED && !disk.writes);
 	else if (!disk.dead)
 		must(!detail || (detail == DETAIL_FLAGS_FULL && !disk.writes));
@@ -255,7 +264,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (active(copies) < 0)
 		must(detail == (disk.bad_count ? DETAIL_DEVICE_READ : DETAIL_FLAGS_DAMAGED));
 	else
-		must(!detail);
+		must(detail ==
+		     (is_default(&copies[active(copies)]) ? DETAIL_FLAGS_DAMAGED : DETAIL_OK));
 	if (!detail)
 		check_loaded(&flags, &copies[active(copies)]);
 	must(!disk.writes);
@@ -288,10 +298,17 @@ void fuzz_make_seeds(void)
 				  "BOOT_RECOVERY=0\0bootdelay=2\0";
 	static const char two[] = "arch=arm\0BOOT_ORDER=B2\0BOOT_B2_GOOD=1\0BOOT_RECOVERY=1\0"
 				  "BOOT_RECOVERY_REASON=Asked-for!\0other=x\0";
-	static const char *const orders[] = {
-		"BOOT_ORDER=A  B2",	  "BOOT_ORDER=A ", "BOOT_ORDER=A A", "BOOT_ORDER=C",
-		"BOOT_ORDER=TOOLONGNAME", "BOOT_ORDER=",   "BOOT_ORDER",     "=x",
-		"BOOT_A_LEFT=12"};
+	static const char *const orders[] = {"BOOT_ORDER=A  B2",
+					     "BOOT_ORDER=A ",
+					     "BOOT_ORDER=A A",
+					     "BOOT_ORDER=C",
+					     "BOOT_ORDER=TOOLONGNAME",
+					     "BOOT_ORDER=",
+					     "BOOT_ORDER",
+					     "=x",
+					     "BOOT_A_LEFT=12",
+					     "BOOT_ENVIRONMENT=default",
+					     "BOOT_ENVIRONMENT"};
 	static const unsigned int serials[] = {0x0102, 0x0201, 0xff00, 0x00ff, 0x0505, 0xfe01};
 	static char full[4096];
 
@@ -309,4 +326,6 @@ void fuzz_make_seeds(void)
 	seed(0, 0x0201, 0, full, 512, TEXT(one)); /* a variable without end */
 	full[400] = 0;
 	seed(0, 0x0201, 0, full, 401, TEXT(one)); /* no room */
+	seed(0, 0x0201, 0x020000,
+	     TEXT("BOOT_A_LEFT=1\0BOOT_A_LEFT=2\0BOOT_A_GOOD=1\0BOOT_A_GOOD=2"), TEXT(one));
 }

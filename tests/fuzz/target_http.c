@@ -460,7 +460,7 @@ void fuzz_make_seeds(void)
 		OK "Content-Length: 8\r\nETag: \"b\"\r\n\r\n",
 		"HTTP/1.1 206 P\r\nContent-Range: bytes 2-8/9\r\nETag: \"b\"\r\n\r\nne here",
 		"HTTP/1.1 206 P\r\nContent-Range: bytes 2-99/200\r\n\r\nne here",
-		"HTTP/1.1 206 P\r\nContent-Range: bytes 2-99/*\r\n\r\nne here",
+		"HTTP/1.1 206 P\r\nContent-Range: bytes 2-99/*\r\n\r\nne here, and more",
 		"HTTP/1.1 206 P\r\nContent-Range: bytes 2-8/9\r\nTransfer-Encoding: chunked\r\n\r\n"
 		"8\r\nne here \r\n5\r\nagain\r\n0\r\n\r\n",
 		OK "Transfer-Encoding: chunked\r\n\r\nb\r\nnine heremo\r\n0\r\n\r\n",
