@@ -509,7 +509,6 @@ replay: all
 replay-deep: all
 	$(Q)$(PYTHON) tests/replay/replay --deep $(if $(SEED),--seed $(SEED))
 
-test: unit test-system
 
 # --- Simulator (tests/sim) --------------------------------------------------------------------------------------------
 
@@ -724,6 +723,33 @@ fuzz-planted: | $(SETUP)
 # The kept inputs anew, from seeds, what there is, and what a deep run found: as few as reach the same.
 fuzz-minimize: $(call fuzz-program,fuzz) $(call fuzz-program,test)
 	$(Q)$(PYTHON) tests/fuzz/run.py minimize $(FUZZ_TARGETS)
+
+# --- All tests -------------------------------------------------------------------------------------------------------
+
+# What `make test` consists of, longest first: two run at a time.
+TEST_GOALS = \
+	test-system \
+	unit \
+	lint \
+	sim \
+	mutants \
+	fuzz \
+	replay \
+	boot-matrix \
+	reproducible \
+	valgrind \
+	coverage \
+	fuzz-corpus \
+	model \
+	size
+# All that they need is built before, so that none of them builds beside another one.
+TEST_NEEDS = all $(UNIT_PROGRAMS) $(COVERAGE_PROGRAMS) build/test/sim build/host/sim \
+	$(call fuzz-program,fuzz) $(call fuzz-program,test) $(BOOT_NEEDS)
+.PHONY: test-needs
+test-needs: $(TEST_NEEDS)
+test: all
+	@$(MAKE) --no-print-directory -j$$(nproc) test-needs
+	@$(PYTHON) tests/run.py $(TEST_GOALS)
 
 # --- Figures ---------------------------------------------------------------------------------------------------------
 
