@@ -464,6 +464,22 @@ static void every_bit_flipped(void **state)
 	}
 }
 
+/* Filler before the root node: who counts nodes must not take it for one. */
+static void nothing_stands_before_the_root(void **state)
+{
+	(void)state;
+	size_t len;
+	uint8_t *fdt = fdt_make(tree(), &len), *other = arena_alloc(len + 4);
+	uint32_t structure = load_be32(fdt + 8);
+	memcpy(other, fdt, structure);
+	store_be32(other + structure, 4); /* FDT_NOP */
+	memcpy(other + structure + 4, fdt + structure, len - structure);
+	store_be32(other + 4, (uint32_t)len + 4);
+	store_be32(other + 12, load_be32(fdt + 12) + 4);
+	store_be32(other + 36, load_be32(fdt + 36) + 4);
+	assert_detail(board_load(&board, other, len + 4, &fault), DETAIL_BOARD_INVALID);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -482,6 +498,7 @@ int main(void)
 		TEST(slot_names),
 		TEST(flag_store_place),
 		TEST(every_bit_flipped),
+		TEST(nothing_stands_before_the_root),
 	};
 	return RUN_ALL(tests);
 }

@@ -808,6 +808,41 @@ static void real_frame_every_bit_flipped(void **state)
 	}
 }
 
+static enum detail says_too_much(struct source *s, void *buf, size_t len, size_t *got,
+				 struct fault *f)
+{
+	(void)s;
+	(void)f;
+	memset(buf, 'L', len);
+	*got = len + 1;
+	return DETAIL_OK;
+}
+
+/* A source that says it gave more than was asked for is not believed: nothing is written past the
+ * buffer. */
+static void a_source_that_says_too_much(void **state)
+{
+	(void)state;
+	static const struct source_ops ops = {.read = says_too_much};
+	struct source liar = {.ops = &ops, .size = UINT64_MAX, .name = "liar"};
+	struct trust trust = keys();
+	assert_detail(front_open(&front, &liar, &trust, &fault), DETAIL_TOO_SHORT);
+}
+
+/* The end of all chunks was told; asking again tells it again. */
+static void after_the_end_there_is_nothing(void **state)
+{
+	(void)state;
+	struct pkg *pkg = pkg_small();
+	struct chunk chunk;
+	bool more = true;
+	assert_detail(read_pkg(pkg), DETAIL_OK);
+	for (int i = 0; i < 3; i++) {
+		assert_detail(front_next(&front, &chunk, &more, &fault), DETAIL_OK);
+		check(!more);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -841,6 +876,8 @@ int main(void)
 		TEST(verify_finds_each_damage),
 		TEST(real_frame_comes_back),
 		TEST(real_frame_every_bit_flipped),
+		TEST(a_source_that_says_too_much),
+		TEST(after_the_end_there_is_nothing),
 	};
 	return RUN_ALL(tests);
 }

@@ -250,6 +250,20 @@ static void raw_forms_for_the_packer(void **state)
 	}
 }
 
+/* Who only counts chunks wants no sentence. */
+static void a_fault_may_be_null(void **state)
+{
+	(void)state;
+	struct pkg *pkg = big();
+	load(pkg);
+	uint8_t *page =
+		arena_copy(pkg->images[0].segments[0].page, pkg->images[0].segments[0].page_len);
+	page[40] ^= 1;
+	assert_detail(index_check(&manifest.images[0], 0, 0, page, NULL), DETAIL_INDEX_HASH);
+	page = arena_copy(pkg->images[0].segments[0].page, pkg->images[0].segments[0].page_len);
+	assert_detail(index_check(&manifest.images[0], 0, 0, page, NULL), DETAIL_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +275,7 @@ int main(void)
 		TEST(stored_lengths_of_each_kind),
 		TEST(stored_lengths_fill_the_segment),
 		TEST(raw_forms_for_the_packer),
+		TEST(a_fault_may_be_null),
 	};
 	return RUN_ALL(tests);
 }

@@ -1201,6 +1201,59 @@ static void from_a_network(void **state)
 				}
 }
 
+/* The kernel sees a partition in another size than the table says: what is opened is not what was
+ * planned. */
+static void a_partition_of_another_size(void **state)
+{
+	(void)state;
+	rig_new(2);
+	rig_restore(0);
+	memstorage_part(&rig.storage, "system_b")->dev.size -= 4096;
+	assert_detail(rig_install(rig.package), DETAIL_PARTITION_CHANGED);
+	assert_string_equal(rig.result.fault.object, "system_b");
+	rig_nothing_was_changed();
+}
+
+/* The target holds nearly everything, so that the source is hardly read; where it is gone it is
+ * noticed all the same, and nothing new is started. */
+static void source_gone_where_little_is_read(void **state)
+{
+	(void)state;
+	size_t last;
+	rig_new(2);
+	last = pkg_chunk(rig.package, 1, 8)->stored_len;
+	rig_put_slot(rig.pristine, 1, rig.package);
+	const struct {
+		const char *what;
+		size_t fail_at;
+		bool last_differs;
+	} rows[] = {
+		{"before the one chunk that is needed", rig.package->len - last - 1, true},
+		{"before the end that must be looked for", rig.package->len - 1, false},
+		{"at the end", rig.package->len, false},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		rig_restore(-1);
+		if (rows[i].last_differs) {
+			uint64_t at = rig_part("system_b")->off + 8 * 4096;
+			rig.disk->now[at] ^= 1;
+			rig.disk->durable[at] ^= 1;
+		}
+		memsource_init(&rig.source, rig.package->bytes, rig.package->len);
+		rig.source.source.size = UINT64_MAX;
+		rig.source.fail_at = rows[i].fail_at;
+		at_case("%s", rows[i].what);
+		assert_detail(
+			install_run(&rig.device, &rig.source.source, &rig_any_slot, &rig.result),
+			DETAIL_SOURCE_GONE);
+		check(rig_choice_of(rig.disk->durable) == 'A');
+		/* When it is there again, the rest is done. */
+		assert_detail(rig_install(rig.package), DETAIL_OK);
+		check(rig_choice_of(rig.disk->durable) == 'B' &&
+		      rig_slot_holds(rig.disk->durable, 1, rig.package));
+	}
+}
+
 /* Images above the checkpoint: progress is recorded, truthfully (the watcher reads it), and a cut
  * loses little. */
 static void i3_checkpoints_of_a_large_image(void **state)
@@ -1277,6 +1330,8 @@ int main(void)
 		TEST(sectors_of_4096_bytes),
 		TEST(images_of_every_end),
 		TEST(from_a_network),
+		TEST(a_partition_of_another_size),
+		TEST(source_gone_where_little_is_read),
 		TEST(i3_checkpoints_of_a_large_image),
 	};
 	return RUN_ALL(tests);

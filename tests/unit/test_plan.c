@@ -526,6 +526,51 @@ static void board_and_disk(void **state)
 	}
 }
 
+/* A good system that used up its tries starts no more, and is what is installed all the same. */
+static void installed_although_nothing_starts(void **state)
+{
+	(void)state;
+	good();
+	request.running = -1;
+	flags.slot[0].tries = 0;
+	flags.slot[1] = (struct flags_slot){0};
+	manifest.minimum_release = 9;
+	assert_detail(make(), DETAIL_OK);
+	assert_int_equal(plan.installed_release, 9);
+	assert_int_equal(plan.target, 1);
+	manifest.minimum_release = 10;
+	record.confirmed_release = 11; /* the slot's own release counts, not the highest ever */
+	assert_detail(make(), DETAIL_NEEDS_NEWER_INSTALLED);
+}
+
+/* gpt_load refuses such a table. What is about to be written is checked again all the same. */
+static void a_target_in_the_partition_table(void **state)
+{
+	(void)state;
+	good();
+	part("boot_b")->off = 33 * 512;
+	part("boot_b")->len = 0x10000;
+	overlap("boot_b", "the partition table");
+	good();
+	part("system_b")->off = MIB(64) - 33 * 512 - MIB(8) + 512;
+	overlap("system_b", "the partition table");
+	part("system_b")->off -= 512;
+	assert_detail(make(), DETAIL_OK);
+}
+
+static void what_must_be_kept_apart_must_be_known(void **state)
+{
+	(void)state;
+	static const char *const labels[] = {"state", "recovery", "system_a"};
+	for (size_t i = 0; i < COUNT(labels); i++) {
+		good();
+		strcpy(part(labels[i])->label, "other");
+		at_case("%s", labels[i]);
+		assert_detail(make(), DETAIL_PARTITION_MISSING);
+		assert_string_equal(fault.object, labels[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -546,6 +591,9 @@ int main(void)
 		TEST(i6_minimum_release_does_not_stop_a_resume),
 		TEST(resume_opens_no_other_door),
 		TEST(board_and_disk),
+		TEST(installed_although_nothing_starts),
+		TEST(a_target_in_the_partition_table),
+		TEST(what_must_be_kept_apart_must_be_known),
 	};
 	return RUN_ALL(tests);
 }

@@ -843,6 +843,26 @@ static void i7_one_failed_read_forgets_nothing(void **s)
 	check(refused == 4 + 64 + 2);
 }
 
+/* A record of a version that has more slots, with all its checksums right. */
+static void a_journal_for_a_slot_that_is_not_there(void **s)
+{
+	(void)s;
+	for (uint32_t target = 0; target <= BOARD_SLOTS_MAX; target++) {
+		fresh(512);
+		fill_journal(&state.journal);
+		state.journal.target = target;
+		assert_detail(state_store_journal(&state, &fault), DETAIL_OK);
+		assert_detail(state_open(&state, &part.dev, &fault), DETAIL_OK);
+		at_case("target %u", target);
+		if (target < BOARD_SLOTS_MAX)
+			check(state.journal.step == JOURNAL_PROGRESS &&
+			      state.journal.target == target);
+		else
+			check(state.journal.step == JOURNAL_IDLE && state.journal.target == 0 &&
+			      bytes_are_zero(state.journal.package_id, HASH_LEN));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -871,6 +891,7 @@ int main(void)
 		TEST(pending_errors_are_told),
 		TEST(state_errors_are_told),
 		TEST(i7_one_failed_read_forgets_nothing),
+		TEST(a_journal_for_a_slot_that_is_not_there),
 	};
 	return RUN_ALL(tests);
 }

@@ -617,6 +617,14 @@ static void flags_from_the_device_record(void **state)
 		      DETAIL_FLAGS_DAMAGED);
 	assert_detail(install_load_flags(&rig.device, &flags, &anew, &rig.fault), DETAIL_OK);
 	check(anew && flags.slot[0].good && !flags.slot[1].good && flags.slot[1].tries == 0);
+	/* The newer of two that have confirmed themselves comes first. */
+	rig.state.record.slot[1] = (struct state_slot){.release = 10, .confirmed = true};
+	assert_detail(install_load_flags(&rig.device, &flags, &anew, &rig.fault), DETAIL_OK);
+	check(anew && flags.order_count == 2 && flags.order[0] == 1 && flags.order[1] == 0);
+	check(flags.slot[0].tries == 3 && flags.slot[1].tries == 3 && flags_choice(&flags) == 1);
+	rig.state.record.slot[1].release = 9;
+	assert_detail(install_load_flags(&rig.device, &flags, &anew, &rig.fault), DETAIL_OK);
+	check(flags.order[0] == 0 && flags.order[1] == 1);
 	rig.disk->bad_off = ENV_B;
 	anew = false;
 	enum detail d = install_load_flags(&rig.device, &flags, &anew, &rig.fault);
