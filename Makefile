@@ -646,7 +646,8 @@ FUZZ_HELPER_SRCS = \
 
 FUZZ_CC = clang-14
 FUZZ_SECONDS ?= 900
-FUZZ_FLAGS = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link
+# clang wants every member named where gcc knows that the rest is zero.
+FUZZ_FLAGS = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link -Wno-missing-field-initializers
 # Whoever wrote libfdt and zstd does without the second sanitizer.
 FUZZ_SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 fuzz-program = $(foreach t,$(FUZZ_TARGETS),build/$(1)/fuzz-$(t))
@@ -662,7 +663,7 @@ build/fuzz-cover/flags: FORCE
 build/fuzz/obj/%.o: %.c build/fuzz/flags | build/native/done
 	$(call say,CC,$< (for the fuzzer))
 	@mkdir -p $(@D)
-	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) $(FUZZ_SANITIZERS) $(COMMON_FLAGS) $(call layer-flags,$<) \
+	$(Q)$(FUZZ_CC) $(COMMON_FLAGS) $(FUZZ_FLAGS) $(FUZZ_SANITIZERS) $(call layer-flags,$<) \
 		-isystem build/native/include -Itests/unit -c $< -o $@
 
 build/fuzz-cover/obj/%.o: %.c build/fuzz-cover/flags | build/native/done
