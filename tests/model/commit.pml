@@ -526,8 +526,8 @@ inline settle()
 	:: flipped && F.good[J.target] -> target = J.target; keep_confirmation(target); target = 0
 	:: flipped && !F.good[J.target] && !F.tries[J.target] && running != J.target ->
 		/* trial_failed(): the report, the flags, then the journal */
-		/* I6: a release that would confirm itself does not fail its trial */
-		assert(behaves[J.package] != GOOD && behaves[J.package] != HANGS_LATER);
+		/* I6: a release that would confirm itself does not fail its trial, but for as many cuts as tries */
+		assert(behaves[J.package] != GOOD && behaves[J.package] != HANGS_LATER || TROUBLE >= TRIES);
 		R.failed[J.package] = !BROKEN(failed_trial_repeated);
 		store_record();
 		flags_mark_target(J.target);
@@ -963,7 +963,10 @@ inline restart()
 		J.images = kept_journal >> 6;
 		/* I7: what was promised is there */
 		assert(R.floor >= floor_promised);
-		floor_promised = R.floor
+		floor_promised = R.floor;
+		/* that a slot has proved itself is known to the flags or to the record, or to nobody */
+		proved[0] = proved[0] && (IS_DURABLY_GOOD(0) || R.confirmed[0]);
+		proved[1] = proved[1] && (IS_DURABLY_GOOD(1) || R.confirmed[1])
 	}
 	copy_copy(seen[0], kept[0]);
 	copy_copy(seen[1], kept[1]);
@@ -1014,9 +1017,6 @@ end_stays:
 			trouble = trouble - 2;
 			off = true;
 			lost = true;
-			/* what a slot has proved is known to the record now, or to nobody */
-			proved[0] = proved[0] && (kept_record >> 4 & 1);
-			proved[1] = proved[1] && (kept_record >> 5 & 1);
 			clear_copy(kept[0]);
 			clear_copy(kept[1])
 		fi
