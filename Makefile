@@ -595,6 +595,15 @@ model: | $(SETUP)
 model-deep: | $(SETUP)
 	$(Q)$(PYTHON) tests/model/run build/model --deep
 
+# --- The build is reproducible; the host programs are clean under valgrind ------------------------------------------
+
+.PHONY: reproducible reproducible-deep reproducible-planted valgrind
+# The first build fetches the components that both take from the cache.
+reproducible reproducible-deep reproducible-planted: | $(SETUP)
+	$(Q)$(PYTHON) tests/reproducible/run build/$@ $(patsubst reproducible%,-%,$(filter-out reproducible,$@))
+valgrind: host $(PUBLIC_KEYS)
+	$(Q)$(PYTHON) tests/valgrind/run build/valgrind
+
 # --- Fuzzing (tests/fuzz/fuzz.h) --------------------------------------------------------------------------------------
 
 # tests/fuzz/target_NAME.c is one fuzzer, with its kept inputs in tests/fuzz/corpus/NAME.
