@@ -554,11 +554,11 @@ sim-deep: build/host/sim
 # In the order in which they are asked.
 MUTANT_TESTS = test_install test_trial test_wipe test_ubootenv test_state test_plan test_flags test_front
 mutants: export SIM_LIBRARY = build/host/libdevice.a
-mutants: export SIM_COMPILE = $(CC) -O2 -g $(filter-out -MMD -MP,$(COMMON_FLAGS)) -isystem build/native/include
+mutants: export SIM_COMPILE = $(CC) -O2 -g -w $(filter-out -MMD -MP -Werror,$(COMMON_FLAGS)) -isystem build/native/include
 mutants: export SIM_LINK = $(CC) $(call objects,host,$(SIM_SRCS) $(SIM_HELPER_SRCS)) \
 	$(foreach w,$(SIM_WRAPS),-Wl$(comma)--wrap=$(w))
 mutants: export UNIT_LIBRARY = build/test/libdevice.a
-mutants: export UNIT_COMPILE = $(CC) -O1 -g $(SANITIZERS) $(filter-out -MMD -MP,$(COMMON_FLAGS)) -isystem build/native/include
+mutants: export UNIT_COMPILE = $(CC) -O1 -g -w $(SANITIZERS) $(filter-out -MMD -MP -Werror,$(COMMON_FLAGS)) -isystem build/native/include
 mutants: export UNIT_LINK = $(CC) $(SANITIZERS) $(call objects,test,$(UNIT_HELPER_SRCS))
 mutants: export UNIT = $(MUTANT_TESTS)
 mutants: export LIBS = $(NATIVE_LIBS)
