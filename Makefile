@@ -133,6 +133,7 @@ UNIT_TESTS = \
 	test_pace \
 	test_package \
 	test_plan \
+	test_run \
 	test_screen \
 	test_serial \
 	test_state \
@@ -467,9 +468,13 @@ build/board/%.boat: build/board/%.boot.itb build/board/%.system.img $(PUBLIC_KEY
 
 UNIT_PROGRAMS = $(patsubst %,build/test/%,$(UNIT_TESTS))
 
+# Functions that a test takes the place of.
+unit-wraps-test_run = front_fetch
+unit-wraps = $(foreach w,$(unit-wraps-$(1)),-Wl$(comma)--wrap=$(w))
+
 $(UNIT_PROGRAMS): build/test/%: build/test/obj/tests/unit/%.o $(call objects,test,$(UNIT_HELPER_SRCS)) \
 		build/test/libdevice.a build/native/done
-	$(Q)$(CC) $(SANITIZERS) -o $@ $(filter %.o,$^) -Wl,--start-group build/test/libdevice.a $(NATIVE_LIBS) -Wl,--end-group -lcmocka
+	$(Q)$(CC) $(SANITIZERS) $(call unit-wraps,$*) -o $@ $(filter %.o,$^) -Wl,--start-group build/test/libdevice.a $(NATIVE_LIBS) -Wl,--end-group -lcmocka
 
 unit: $(UNIT_PROGRAMS)
 	@mkdir -p build/log; for t in $(UNIT_PROGRAMS); do log=build/log/$${t##*/}.log; \
@@ -490,7 +495,7 @@ build/coverage/libdevice.a: $(call objects,coverage,$(DEVICE_SRCS)) Makefile
 	@rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
 $(COVERAGE_PROGRAMS): build/coverage/%: build/coverage/obj/tests/unit/%.o \
 		$(call objects,coverage,$(UNIT_HELPER_SRCS)) build/coverage/libdevice.a build/native/done
-	$(Q)$(CC) --coverage -o $@ $(filter %.o,$^) -Wl,--start-group build/coverage/libdevice.a $(NATIVE_LIBS) \
+	$(Q)$(CC) --coverage $(call unit-wraps,$*) -o $@ $(filter %.o,$^) -Wl,--start-group build/coverage/libdevice.a $(NATIVE_LIBS) \
 		-Wl,--end-group -lcmocka
 
 # Four at a time: most of the time of the slow ones is waiting.
@@ -551,8 +556,9 @@ sim-deep: build/host/sim
 
 # The shipping code broken on purpose, one patch at a time: the simulator finds it, or else a unit test.
 .PHONY: mutants
-# In the order in which they are asked.
-MUTANT_TESTS = test_install test_trial test_wipe test_ubootenv test_state test_plan test_flags test_front
+# In the order in which they are asked, quick ones first.
+MUTANT_TESTS = test_flags test_run test_ubootenv test_state test_plan test_front test_trial test_fallback test_wipe \
+	test_install
 mutants: export SIM_LIBRARY = build/host/libdevice.a
 mutants: export SIM_COMPILE = $(CC) -O2 -g -w $(filter-out -MMD -MP -Werror,$(COMMON_FLAGS)) -isystem build/native/include
 mutants: export SIM_LINK = $(CC) $(call objects,host,$(SIM_SRCS) $(SIM_HELPER_SRCS)) \
@@ -561,6 +567,7 @@ mutants: export UNIT_LIBRARY = build/test/libdevice.a
 mutants: export UNIT_COMPILE = $(CC) -O1 -g -w $(SANITIZERS) $(filter-out -MMD -MP -Werror,$(COMMON_FLAGS)) -isystem build/native/include
 mutants: export UNIT_LINK = $(CC) $(SANITIZERS) $(call objects,test,$(UNIT_HELPER_SRCS))
 mutants: export UNIT = $(MUTANT_TESTS)
+mutants: export UNIT_WRAPS = $(foreach t,$(MUTANT_TESTS),$(foreach w,$(unit-wraps-$(t)),$(t)=$(w)))
 mutants: export LIBS = $(NATIVE_LIBS)
 mutants: build/host/sim $(patsubst %,build/test/%,$(MUTANT_TESTS))
 	$(Q)$(PYTHON) tests/mutants/run.py $(MUTANTS)

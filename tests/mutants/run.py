@@ -5,8 +5,8 @@
 
 make gives the rest: SIM_COMPILE and SIM_LINK are how the simulator's core is compiled and how it is linked, without
 sanitizers; UNIT_COMPILE and UNIT_LINK the same of the unit tests, and UNIT their names in the order in which they are
-tried. The simulator is asked first. A patch that no longer applies is a failure, so that it is not forgotten when the
-code moves on; so is one that nothing catches.
+tried, with the functions that a test takes the place of in UNIT_WRAPS. The simulator is asked first. A patch that no
+longer applies is a failure, so that it is not forgotten when the code moves on; so is one that nothing catches.
 """
 import concurrent.futures
 import os
@@ -103,6 +103,7 @@ def try_one(patch):
             if caught:
                 break
             objects = ["build/test/obj/tests/unit/%s.o" % test]
+            objects += ["-Wl,--wrap=" + w[len(test) + 1:] for w in words("UNIT_WRAPS") if w.startswith(test + "=")]
             said = fails([link("unit", test, objects, device, folder)])
             caught = "%s: %s" % (test, said) if said else None
         shutil.rmtree(folder)
