@@ -43,21 +43,25 @@ static void i1_a_front_that_lies(void **state)
 	(void)state;
 	for (size_t slots = 1; slots <= 2; slots++) {
 		rig_new(slots);
-		for (long n = 0; n < 12; n++) {
+		long n = 0;
+		for (;; n++) {
 			at_case("%zu slots, chunk %ld", slots, n);
 			rig_restore(-1);
 			rig.disk->watch = only_what_was_vouched_for;
 			front_that.lie_at = n;
 			front_that.bit = (size_t)n * 2711;
-			assert_detail(rig_install(rig.package), DETAIL_CHUNK_CHANGED);
-			check(front_that.lie_at < 0);
-			check(*rig.result.fault.role &&
-			      rig.result.fault.detail == DETAIL_CHUNK_CHANGED);
+			enum detail detail = rig_install(rig.package);
+			if (front_that.lie_at >= 0) /* there are not so many */
+				break;
+			assert_detail(detail, DETAIL_CHUNK_CHANGED);
+			check(*rig.result.fault.role);
 			rig_i4_holds_on(rig.disk->durable);
 			/* A front that is honest again finishes it. */
+			front_that.lie_at = -1;
 			assert_detail(rig_install(rig.package), DETAIL_OK);
 			check(rig_slot_holds(rig.disk->durable, slots == 2, rig.package));
 		}
+		check(n > 6);
 	}
 }
 
