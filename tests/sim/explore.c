@@ -90,6 +90,8 @@ static void visit(void *context, const struct outcome *outcome, uint64_t hash)
 	struct left left;
 	char path[2048], text[1024];
 
+	if (w->options->thin > 1 && noise(key, 1) % w->options->thin)
+		return;
 	if (w->depth >= w->options->depth &&
 	    noise(key, w->bench.world.disk.ops) % w->options->random)
 		return;

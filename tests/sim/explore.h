@@ -21,6 +21,7 @@ struct explore_options {
 	unsigned depth;	 /* cuts in one case that are enumerated */
 	unsigned share;	 /* of the states after a cut, one in `share` gets the next; 1: all */
 	unsigned random; /* of the outcomes of one more cut, one in `random`; 0: no more cut */
+	unsigned thin;	 /* of all outcomes one in `thin` is looked at; 1: every one */
 	bool stop_at_first;
 };
 

@@ -45,38 +45,60 @@ static struct settings {
 
 static struct explore_options options_for(const struct physics *p)
 {
-	struct explore_options o = {.depth = 2, .share = 1, .stop_at_first = settings.quick};
+	struct explore_options o = {
+		.depth = 2, .share = 1, .thin = 1, .stop_at_first = settings.quick};
 
-	if (settings.quick)
+	if (p->lie > 1) /* what such a medium may lose is without number */
+		o.thin = settings.deep ? 8 : 64;
+
+	if (settings.quick || p->lie > 1)
 		o.depth = 1;
 	else if (settings.deep)
 		o.random = 20;
-	else if (p->lie > 1)
-		o.depth = 1;
-	else if (!p->atomic)
-		o.share = 4;
+	else if (p->sector == 512) /* more sectors, more outcomes */
+		o.share = p->atomic && !p->lie ? 12 : 64;
+	else
+		o.share = p->atomic ? 1 : 4;
 	return o;
+}
+
+static bool among(const char *const *names, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(names[i], name))
+			return true;
+	return false;
 }
 
 /* In CI the errors of those scenarios whose steps are not those of another one. */
 static bool wants_errors(const struct scenario *s)
 {
 	static const char *const some[] = {"ab-install",  "single-install", "running-install",
-					   "trial-hangs", "leave-again",    "request"};
+					   "trial-hangs", "leave-again",    "wipe"};
 
 	if (settings.physics)
 		return !strcmp(settings.physics, "errors");
-	for (size_t i = 0; i < COUNT(some) && !settings.deep; i++)
-		if (!strcmp(s->name, some[i]))
-			return !settings.quick || i < 2;
-	return settings.deep;
+	return settings.deep || among(some, settings.quick ? 2 : COUNT(some), s->name);
+}
+
+/* The same for a medium that lies, whose outcomes are without number. */
+static bool wants_lies(const struct scenario *s)
+{
+	static const char *const some[] = {"ab-install",      "single-install", "running-install",
+					   "ab-resume-other", "confirm",	"trial-fails",
+					   "trial-hangs",     "request",	"single-request",
+					   "flags-damaged",   "leave-again"};
+
+	return among(some, COUNT(some), s->name);
 }
 
 static bool wants_physics(const struct physics *p)
 {
 	if (settings.physics)
 		return !strcmp(settings.physics, p->name);
-	return !settings.quick || (p->sector == 512 && !p->lie);
+	if (settings.quick)
+		return p->sector == 512 && !p->lie;
+	return settings.deep || p->promise < PROMISE_REACHABLE;
 }
 
 static void add_job(const struct scenario *scenario, const struct physics *physics)
@@ -92,7 +114,8 @@ static void add_jobs(void)
 		if (settings.scenario && strcmp(settings.scenario, scenarios[s].name))
 			continue;
 		for (size_t p = 0; p < physics_count; p++)
-			if (wants_physics(&physics_table[p]))
+			if (wants_physics(&physics_table[p]) &&
+			    (physics_table[p].lie < 2 || wants_lies(&scenarios[s])))
 				add_job(&scenarios[s], &physics_table[p]);
 		if (wants_errors(&scenarios[s]))
 			add_job(&scenarios[s], NULL);

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SUBSETS_MAX 4	   /* sectors that change: all subsets up to here, beyond it a choice */
-#define OPTIONS_MAX 512	   /* for one write */
-#define PRODUCT_MAX 60000u /* combinations of the options of several writes */
-#define LEFT_MAX 65536u	   /* units */
+#define SUBSETS_MAX 4	 /* sectors that change: all subsets up to here, beyond it a choice */
+#define OPTIONS_MAX 512	 /* for one write */
+#define PRODUCT_MAX 600u /* combinations of the options of several writes */
+#define LEFT_MAX 65536u	 /* units */
 #define SEEN_SIZE (1u << 18)
 
 static size_t piece_len(const struct sim_disk *disk, const struct sim_write *w)
