@@ -199,7 +199,7 @@ static void blank_device(struct world *w)
 
 /* --- The table --- */
 
-#define LOG_AREA ((uint64_t)100 * 4096) /* in the state partition */
+#define REPORTS ((uint64_t)68 * 4096) /* results and log, in the state partition */
 #define NOTHING .stick = PKG_NONE, .agent = PKG_NONE
 
 const struct scenario scenarios[] = {
@@ -262,8 +262,8 @@ const struct scenario scenarios[] = {
 	 .always = {.kind = SIM_WRITE,
 		    .error = SIM_EIO,
 		    .for_good = true,
-		    .off = LOG_AREA,
-		    .len = 256 * 4096},
+		    .off = REPORTS,
+		    .len = (32 + 256) * 4096},
 	 .runs = PKG_10},
 };
 const size_t scenario_count = sizeof(scenarios) / sizeof(scenarios[0]);

@@ -163,18 +163,19 @@ static struct world *watched(struct observer *observer)
 	return (struct world *)((char *)observer - offsetof(struct world, observer));
 }
 
-/* A log line before the long steps, as app.c stores it; a hostile one floods. */
+/* As app.c: a log line for each step, stored before the long ones; a hostile one stores always. */
 static void observe_progress(struct observer *observer, const struct progress *progress)
 {
 	struct world *w = watched(observer);
 	struct fault ignored;
-	bool long_step = (progress->step == STEP_WRITE || progress->step == STEP_READ_BACK) &&
-			 !progress->done;
+	bool long_step = progress->step == STEP_WRITE || progress->step == STEP_READ_BACK;
 
-	if (!long_step && !w->hostile)
+	if (progress->step == w->step && !w->hostile)
 		return;
+	w->step = progress->step;
 	state_log(&w->state, "install: a step");
-	state_flush_log(&w->state, &ignored);
+	if (long_step || w->hostile)
+		state_flush_log(&w->state, &ignored);
 }
 
 static void observe_line(struct observer *observer, const char *text)
@@ -222,6 +223,7 @@ enum detail world_start(struct world *w, int running, struct fault *fault)
 	w->clock.ops = &clock_ops;
 	w->observer.ops = &observer_ops;
 	w->polls = 0;
+	w->step = STEP_DONE;
 	w->trust = trust_of(0, 2);
 	if ((detail = gpt_load(&w->gpt, whole, scratch, fault)) ||
 	    (detail = plan_check_board(&w->board, &w->gpt, w->size, fault)) ||

@@ -56,7 +56,8 @@ struct world {
 	uint8_t buffer[CHUNK_SIZE_MAX];
 	struct device device;
 	struct observer observer;
-	bool hostile; /* the observer stores log lines at every occasion */
+	bool hostile;	/* the observer stores log lines at every occasion */
+	enum step step; /* that was told last */
 	uint64_t polls;
 	long stop_after; /* polls; -1: never */
 };
