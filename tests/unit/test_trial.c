@@ -88,6 +88,31 @@ static void settle_says_what_a_cut_kept_back(void **state)
 	}
 }
 
+/*
+ * The power went between the confirmation's store and the floor's, and what starts next is
+ * recovery, where nobody confirms anything: an older package must not get past the old floor.
+ */
+static void i7_settle_raises_the_floor_of_a_confirmed_system(void **state)
+{
+	(void)state;
+	struct flags flags;
+	bool settled;
+	for (int running = -1; running < 2; running += 2) {
+		on_trial();
+		assert_detail(install_load_flags(&rig.device, &flags, NULL, &rig.fault), DETAIL_OK);
+		flags_confirm(&flags, 1, 3);
+		assert_detail(rig.env.store.ops->store(&rig.env.store, &flags, false, &rig.fault),
+			      DETAIL_OK);
+		rig_boot(running);
+		check(rig.state.record.rollback_floor == 7 && rig.state.record.key_epoch == 4);
+		assert_detail(settle(&settled), DETAIL_OK);
+		check(!settled);
+		rig_boot(running);
+		check(rig.state.record.rollback_floor == 8 && rig.state.record.key_epoch == 5);
+		check(rig.state.record.slot[1].confirmed && rig.state.journal.step == JOURNAL_IDLE);
+	}
+}
+
 static void settle_with_nothing_to_settle(void **state)
 {
 	(void)state;
@@ -722,6 +747,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(settle_lets_a_trial_run),
 		TEST(settle_says_what_a_cut_kept_back),
+		TEST(i7_settle_raises_the_floor_of_a_confirmed_system),
 		TEST(settle_with_nothing_to_settle),
 		TEST(settle_gives_a_failed_trial_up),
 		TEST(settle_keeps_a_trial_with_tries_left),
