@@ -195,6 +195,7 @@ static void judge_reachable(struct bench *b)
 				 .agent = PKG_NONE,
 				 .asks = true,
 				 .agrees_to_older = true,
+				 .by_hand = true,
 				 .runs = PKG_11};
 	bool waits;
 

@@ -22,6 +22,7 @@ struct scenario {
 	enum sim_package stick;		      /* in the slot for sticks whenever recovery looks */
 	enum sim_package agent; /* what the system's update agent wants to be installed */
 	bool agrees_to_older;
+	bool by_hand;		 /* the person chooses the package, even one that has failed */
 	bool asks;		 /* the person wants to see recovery once */
 	bool wipes;		 /* and to wipe from there */
 	bool floods;		 /* the observer stores log lines at every occasion (I10) */
