@@ -61,15 +61,15 @@ static int newer(uint8_t serial0, uint8_t serial1)
 
 /*
  * Reads both copies; the number of the one that counts, or -1 with the fault set. A copy that
- * cannot be read is passed over when the flags are loaded, as U-Boot does; but it may be the newer
- * one, so nothing is stored over it.
+ * cannot be read may be the newer one: then the other one is not believed (U-Boot does), because
+ * who stores what it says, a moment later when both can be read, makes bootable again what was
+ * marked as a target; and nothing is stored over it.
  */
-static int read_both(struct ubootenv *env, bool to_store, struct fault *fault)
+static int read_both(struct ubootenv *env, struct fault *fault)
 {
 	const enum copy_state state[2] = {read_copy(env, 0), read_copy(env, 1)};
-	bool unreadable = state[0] == COPY_UNREADABLE || state[1] == COPY_UNREADABLE;
 
-	if (to_store && unreadable) {
+	if (state[0] == COPY_UNREADABLE || state[1] == COPY_UNREADABLE) {
 		fault_set(fault, DETAIL_DEVICE_READ, "U-Boot environment (boot flags)");
 		return -1;
 	}
@@ -77,11 +77,7 @@ static int read_both(struct ubootenv *env, bool to_store, struct fault *fault)
 		return newer(env->copy[0][ENV_SERIAL], env->copy[1][ENV_SERIAL]);
 	if (state[0] == COPY_VALID || state[1] == COPY_VALID)
 		return state[0] == COPY_VALID ? 0 : 1;
-	/* What cannot be read may be sound: only what was read and is damaged counts as damaged. */
-	if (unreadable)
-		fault_set(fault, DETAIL_DEVICE_READ, "U-Boot environment (boot flags)");
-	else
-		fault_set(fault, DETAIL_FLAGS_DAMAGED, "U-Boot environment (boot flags)");
+	fault_set(fault, DETAIL_FLAGS_DAMAGED, "U-Boot environment (boot flags)");
 	return -1;
 }
 
@@ -193,7 +189,7 @@ static enum detail env_load(struct flag_store *store, struct flags *flags, struc
 	struct ubootenv *env = (struct ubootenv *)store;
 	size_t size = (size_t)env->board->flag_size - ENV_DATA;
 	struct fault why;
-	int current = read_both(env, false, &why);
+	int current = read_both(env, &why);
 
 	if (current < 0) {
 		if (fault)
@@ -303,7 +299,7 @@ static enum detail lay_out(struct ubootenv *env, const struct flags *flags, bool
 {
 	size_t size = (size_t)env->board->flag_size;
 	struct fault why;
-	int current = read_both(env, true, &why);
+	int current = read_both(env, &why);
 	uint8_t *copy;
 
 	*other = current < 0 ? 0 : 1 - current;
