@@ -30,7 +30,7 @@ static void slot_becomes_bootable(struct oracle *o, size_t slot, const struct lo
 
 	if (o->doing.installing != PKG_NONE && o->doing.running != (int)slot &&
 	    !(before->valid && before->good[slot])) {
-		look_record(o->world, o->world->disk.durable, &record);
+		look_record(o->world, o->world->disk.now, &record);
 		/* Flags that were damaged: the record knows what else had confirmed itself. */
 		if (!before->valid && record.slot[slot].confirmed)
 			return;
