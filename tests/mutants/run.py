@@ -5,8 +5,9 @@
 
 make gives the rest: SIM_COMPILE and SIM_LINK are how the simulator's core is compiled and how it is linked, without
 sanitizers; UNIT_COMPILE and UNIT_LINK the same of the unit tests, and UNIT their names in the order in which they are
-tried, with the functions that a test takes the place of in UNIT_WRAPS. The simulator is asked first. A patch that no
-longer applies is a failure, so that it is not forgotten when the code moves on; so is one that nothing catches.
+tried, with the functions that a test takes the place of in UNIT_WRAPS. Whom the patch names is asked first, then the
+simulator, then the others. A patch that no longer applies is a failure, so that it is not forgotten when the code moves
+on; so is one that nothing catches.
 """
 import concurrent.futures
 import os
@@ -90,23 +91,47 @@ def fails(command):
     return "exit status %d" % done.returncode
 
 
+class Mutant:
+    """A patched core, and the programs that are linked with it when they are asked."""
+
+    def __init__(self, patch):
+        self.folder = os.path.join(BUILD, os.path.basename(patch)[:-len(".patch")])
+        self.files = patched(patch, self.folder)
+        self.libraries = {}
+
+    def library(self, kind):
+        if kind not in self.libraries:
+            self.libraries[kind] = library(kind, self.files, self.folder)
+        return self.libraries[kind]
+
+    def sim(self, *scenario):
+        said = fails([link("sim", "sim", [], self.library("sim"), self.folder), "--quick", *scenario])
+        return said and "sim: " + said
+
+    def unit(self, test):
+        objects = ["build/test/obj/tests/unit/%s.o" % test]
+        objects += ["-Wl,--wrap=" + w[len(test) + 1:] for w in words("UNIT_WRAPS") if w.startswith(test + "=")]
+        said = fails([link("unit", test, objects, self.library("unit"), self.folder)])
+        return said and "%s: %s" % (test, said)
+
+    def known(self, patch):
+        """Whom the patch says that it was found by: asked first, so that most cost a second."""
+        with open(patch) as f:
+            by = re.search(r"^Found by (?:(test_\w+)|the simulator, (\S+))\.$", f.read(), re.M)
+        if not by:
+            return None
+        return self.unit(by.group(1)) if by.group(1) else self.sim("--scenario", by.group(2))
+
+
 def try_one(patch):
     """(name, what caught it or None, problem or None)"""
     name = os.path.basename(patch)[:-len(".patch")]
-    folder = os.path.join(BUILD, name)
     try:
-        files = patched(patch, folder)
-        said = fails([link("sim", "sim", [], library("sim", files, folder), folder), "--quick"])
-        caught = "sim: " + said if said else None
-        device = None if caught else library("unit", files, folder)
+        mutant = Mutant(patch)
+        caught = mutant.known(patch) or mutant.sim()
         for test in words("UNIT"):
-            if caught:
-                break
-            objects = ["build/test/obj/tests/unit/%s.o" % test]
-            objects += ["-Wl,--wrap=" + w[len(test) + 1:] for w in words("UNIT_WRAPS") if w.startswith(test + "=")]
-            said = fails([link("unit", test, objects, device, folder)])
-            caught = "%s: %s" % (test, said) if said else None
-        shutil.rmtree(folder)
+            caught = caught or mutant.unit(test)
+        shutil.rmtree(mutant.folder)
         return name, caught, None
     except Broken as e:
         return name, None, str(e)
