@@ -481,7 +481,6 @@ unit: $(UNIT_PROGRAMS)
 		if $$t >$$log 2>&1; then printf '  %-9s %-18s %s\n' TEST $${t##*/} "$$(grep -a 'PASSED' $$log | tail -n 1)"; \
 		else tail -n 40 $$log; echo "$$t failed (all of it: $$log)" >&2; exit 1; fi; done
 
-# The board's processor is emulated on this machine's, so two boards run at a time at most.
 # What of core the unit tests run: in a build of its own, since a sanitizer's checks would count as branches.
 COVERAGE_PROGRAMS = $(patsubst %,build/coverage/%,$(UNIT_TESTS))
 build/coverage/obj/%.o: %.c build/coverage/flags | build/native/done
@@ -505,6 +504,7 @@ coverage: $(COVERAGE_PROGRAMS)
 		'PROGRAM 2>&1 || { echo "PROGRAM failed"; exit 255; }')
 	$(Q)$(PYTHON) tests/coverage/coverage.py build/coverage/obj build/log/coverage.log 95 90
 
+# The board's processor is emulated on this machine's, so two boards run at a time at most.
 test-system: all
 	$(Q)$(PYTHON) -m pytest -n 2 tests/system tests/qemu $(PYTEST_FLAGS)
 

@@ -10,6 +10,8 @@
 #define ENV_SERIAL 4 /* "flags": counts up with each save */
 #define ENV_DATA 5
 
+static const char the_store[] = "U-Boot environment (boot flags)";
+
 enum copy_state { COPY_VALID, COPY_DAMAGED, COPY_UNREADABLE };
 
 /* A buffer of environment data that is being put together. */
@@ -70,14 +72,14 @@ static int read_both(struct ubootenv *env, struct fault *fault)
 	const enum copy_state state[2] = {read_copy(env, 0), read_copy(env, 1)};
 
 	if (state[0] == COPY_UNREADABLE || state[1] == COPY_UNREADABLE) {
-		fault_set(fault, DETAIL_DEVICE_READ, "U-Boot environment (boot flags)");
+		fault_set(fault, DETAIL_DEVICE_READ, the_store);
 		return -1;
 	}
 	if (state[0] == COPY_VALID && state[1] == COPY_VALID)
 		return newer(env->copy[0][ENV_SERIAL], env->copy[1][ENV_SERIAL]);
 	if (state[0] == COPY_VALID || state[1] == COPY_VALID)
 		return state[0] == COPY_VALID ? 0 : 1;
-	fault_set(fault, DETAIL_FLAGS_DAMAGED, "U-Boot environment (boot flags)");
+	fault_set(fault, DETAIL_FLAGS_DAMAGED, the_store);
 	return -1;
 }
 
@@ -197,7 +199,7 @@ static enum detail env_load(struct flag_store *store, struct flags *flags, struc
 		return why.detail;
 	}
 	if (is_default(env->copy[current] + ENV_DATA, size))
-		return fault_set(fault, DETAIL_FLAGS_DAMAGED, "boot flags (U-Boot environment)");
+		return fault_set(fault, DETAIL_FLAGS_DAMAGED, the_store);
 	load_flags(env->board, env->copy[current] + ENV_DATA, size, flags);
 	return DETAIL_OK;
 }
@@ -289,8 +291,7 @@ static enum detail write_copy(struct ubootenv *env, int i, uint8_t *scratch, str
 		return DETAIL_OK;
 	memset(env->copy[i], 0, (size_t)env->board->flag_size);
 	write_and_look(env, i, scratch);
-	return fault_errno(fault, DETAIL_FLAGS_NOT_STORED, "U-Boot environment (boot flags)",
-			   error < 0 ? 0 : error);
+	return fault_errno(fault, DETAIL_FLAGS_NOT_STORED, the_store, error < 0 ? 0 : error);
 }
 
 /* Lays out what a store would write, in the buffer of the copy that does not count: *other. */
@@ -309,14 +310,14 @@ static enum detail lay_out(struct ubootenv *env, const struct flags *flags, bool
 		return why.detail;
 	}
 	if (current >= 0 && !anew && is_default(env->copy[current] + ENV_DATA, size - ENV_DATA))
-		return fault_set(fault, DETAIL_FLAGS_DAMAGED, "boot flags (U-Boot environment)");
+		return fault_set(fault, DETAIL_FLAGS_DAMAGED, the_store);
 	copy = env->copy[*other];
 	struct writer w = {.at = copy + ENV_DATA, .size = size - ENV_DATA};
 	memset(copy, 0, size);
 	write_data(env, &w, current < 0 ? NULL : env->copy[current] + ENV_DATA, size - ENV_DATA,
 		   flags);
 	if (w.full)
-		return fault_set(fault, DETAIL_FLAGS_FULL, "U-Boot environment (boot flags)");
+		return fault_set(fault, DETAIL_FLAGS_FULL, the_store);
 	copy[ENV_SERIAL] = current < 0 ? 1 : (uint8_t)(env->copy[current][ENV_SERIAL] + 1);
 	store_le32(copy + ENV_CRC, crc32(copy + ENV_DATA, size - ENV_DATA));
 	return DETAIL_OK;
