@@ -169,7 +169,8 @@ comma = ,
 Q = $(if $(V),,@)
 say = @printf '  %-9s %s\n' '$(1)' '$(2)'
 # A long step writes to build/log/NAME.log, whose end is shown when it fails: $(call logged,NAME,COMMAND)
-logged = @mkdir -p build/log; { $(2); } >build/log/$(1).log 2>&1 || \
+# What it writes to descriptor 3 is seen at once.
+logged = @mkdir -p build/log; { $(2); } 3>&1 >build/log/$(1).log 2>&1 || \
 	{ echo "$@ was not made. The end of build/log/$(1).log:" >&2; tail -n 30 build/log/$(1).log >&2; exit 1; }
 
 # --- Packages, sources, components (recovery/components/README.md)
