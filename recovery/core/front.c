@@ -335,12 +335,6 @@ enum detail front_end(struct front *front, struct fault *fault)
 	return got ? fault_set(fault, DETAIL_SIZE_MISMATCH, front->source->name) : DETAIL_OK;
 }
 
-static void report(struct observer *observer, struct progress *progress)
-{
-	if (observer && observer->ops->progress)
-		observer->ops->progress(observer, progress);
-}
-
 enum detail front_verify_all(struct front *front, struct observer *observer, struct fault *fault)
 {
 	struct progress progress = {.step = STEP_VERIFY_FIRST,
@@ -357,7 +351,7 @@ enum detail front_verify_all(struct front *front, struct observer *observer, str
 		detail = front_next(front, &chunk, &more, fault);
 		if (detail || !more)
 			break;
-		if (observer && observer->ops->poll && observer->ops->poll(observer))
+		if (observer_stops(observer))
 			return fault_set(fault, DETAIL_INTERRUPTED, front->source->name);
 		if (!chunk.number)
 			hash_begin(&image_hash);
@@ -367,7 +361,7 @@ enum detail front_verify_all(struct front *front, struct observer *observer, str
 		hash_add(&image_hash, plain, chunk.len);
 		progress.role = front->manifest.images[chunk.image].role;
 		progress.done += chunk.len;
-		report(observer, &progress);
+		observer_progress(observer, &progress);
 		if (chunk.number + 1 < front->manifest.images[chunk.image].chunk_count)
 			continue;
 		hash_end(&image_hash, sha256);

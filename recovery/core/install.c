@@ -4,12 +4,6 @@
 
 #include <string.h>
 
-static void say(const struct device *device, const char *line)
-{
-	if (device->observer && device->observer->ops->line)
-		device->observer->ops->line(device->observer, line);
-}
-
 /* --- Boot flags --- */
 
 /*
@@ -230,7 +224,8 @@ static enum detail begin_journal(struct run *run)
 	if (run->plan.resume && j->target == run->plan.target) {
 		run->hint_image = j->step >= JOURNAL_WRITTEN ? run->plan.image_count : j->image;
 		run->hint_flushed = j->flushed;
-		say(device, "install: going on with the install that was interrupted");
+		observer_line(device->observer,
+			      "install: going on with the install that was interrupted");
 	}
 	detail = keep_pending(run);
 	if (detail)

@@ -11,10 +11,7 @@
 
 void run_report(const struct run *run)
 {
-	struct observer *observer = run->device->observer;
-
-	if (observer && observer->ops->progress)
-		observer->ops->progress(observer, &run->progress);
+	observer_progress(run->device->observer, &run->progress);
 }
 
 void run_step(struct run *run, enum step step, uint64_t total)
@@ -28,9 +25,7 @@ void run_step(struct run *run, enum step step, uint64_t total)
 
 enum detail run_poll(struct run *run)
 {
-	struct observer *observer = run->device->observer;
-
-	if (observer && observer->ops->poll && observer->ops->poll(observer))
+	if (observer_stops(run->device->observer))
 		return fault_set(&run->fault, DETAIL_INTERRUPTED, "install");
 	return DETAIL_OK;
 }

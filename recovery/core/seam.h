@@ -115,4 +115,22 @@ struct observer {
 	const struct observer_ops *ops;
 };
 
+/* For whoever has an observer that may be NULL. */
+static inline void observer_progress(struct observer *observer, const struct progress *progress)
+{
+	if (observer && observer->ops->progress)
+		observer->ops->progress(observer, progress);
+}
+
+static inline void observer_line(struct observer *observer, const char *text)
+{
+	if (observer && observer->ops->line)
+		observer->ops->line(observer, text);
+}
+
+static inline bool observer_stops(struct observer *observer)
+{
+	return observer && observer->ops->poll && observer->ops->poll(observer);
+}
+
 #endif

@@ -122,28 +122,18 @@ enum detail wipe_withdraw(struct device *device, struct fault *fault)
 
 /* --- Erasing --- */
 
-static void report(const struct wipe *w)
-{
-	struct observer *observer = w->device->observer;
-
-	if (observer && observer->ops->progress)
-		observer->ops->progress(observer, &w->progress);
-}
-
 static void begin_step(struct wipe *w, enum step step, uint64_t total)
 {
 	w->progress = (struct progress){.step = step,
 					.total = total,
 					.written = w->progress.written,
 					.unchanged = w->progress.unchanged};
-	report(w);
+	observer_progress(w->device->observer, &w->progress);
 }
 
 static enum detail poll(struct wipe *w)
 {
-	struct observer *observer = w->device->observer;
-
-	if (observer && observer->ops->poll && observer->ops->poll(observer))
+	if (observer_stops(w->device->observer))
 		return fault_set(&w->fault, DETAIL_INTERRUPTED, the_wipe);
 	return DETAIL_OK;
 }
@@ -210,7 +200,7 @@ static enum detail erase_chunk(struct wipe *w, size_t part, uint64_t off, size_t
 static void went_on(struct wipe *w, size_t len)
 {
 	w->progress.done += len;
-	report(w);
+	observer_progress(w->device->observer, &w->progress);
 }
 
 static enum detail erase_part(struct wipe *w, size_t part)
