@@ -111,7 +111,7 @@ static bool agree(struct recover *r, const uint8_t id[HASH_LEN], bool resumes, b
 	static const enum action offers[] = {ACTION_INSTALL, ACTION_MENU};
 	static const enum action older_offers[] = {ACTION_NO, ACTION_YES};
 	struct app *app = r->app;
-	bool needs_tries, alone = !session_has_system(app, &needs_tries);
+	bool again, alone = !install_has_system(&app->device, &again);
 	bool alone_and_new = alone && session_may_try(r, id);
 	unsigned seconds = 0;
 	enum action action;

@@ -168,11 +168,9 @@ static void idle(struct recover *r)
 	struct app *app = r->app;
 	enum action actions[SCREEN_OFFERS_MAX];
 	size_t count = menu_actions(r, actions);
-	bool needs_tries, there = app->open && session_has_system(app, &needs_tries);
+	bool there = app->open && install_may_leave(&app->device);
 	enum action action;
 
-	if (there && needs_tries && app->state.record.self_starts >= INSTALL_SELF_STARTS)
-		there = false;
 	if (app->open && !r->failure_shown)
 		screen_wait(&app->screen, WAIT_PACKAGE, "");
 	screen_offer(&app->screen, QUESTION_MENU, actions, count,

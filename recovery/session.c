@@ -11,27 +11,6 @@
 
 /* --- What may happen without a person --- */
 
-/* The boot flags as they would be after leaving recovery: is there a system to start? */
-bool session_has_system(struct app *app, bool *needs_tries)
-{
-	struct flags flags;
-	bool anew;
-
-	*needs_tries = false;
-	if (install_load_flags(&app->device, &flags, &anew, NULL))
-		return false;
-	flags_leave_recovery(&flags);
-	if (flags_choice(&flags) >= 0) {
-		*needs_tries = anew;
-		return true;
-	}
-	*needs_tries = true;
-	for (size_t i = 0; i < app->board.slot_count; i++)
-		if (flags.slot[i].good)
-			return true;
-	return false;
-}
-
 bool session_may_try(struct recover *r, const uint8_t id[HASH_LEN])
 {
 	if (!hash_equal(r->tried, id)) {
@@ -62,11 +41,11 @@ void session_start_system(struct recover *r, bool by_hand)
 {
 	struct app *app = r->app;
 	struct fault fault;
-	bool needs_tries;
+	bool again;
 
 	if (app->open) {
-		session_has_system(app, &needs_tries);
-		if (install_leave_recovery(&app->device, needs_tries || by_hand, by_hand, &fault)) {
+		install_has_system(&app->device, &again);
+		if (install_leave_recovery(&app->device, again || by_hand, by_hand, &fault)) {
 			memset(&r->result, 0, sizeof(r->result));
 			r->result.what = RESULT_TRIAL;
 			r->result.slot = RESULT_NO_SLOT;

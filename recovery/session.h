@@ -32,12 +32,6 @@ struct recover {
 };
 
 /*
- * Whether there is a system to start after leaving recovery. *needs_tries: only with new tries, or
- * with flags written anew.
- */
-bool session_has_system(struct app *app, bool *needs_tries);
-
-/*
  * Whether this package may be installed without a person: a few times, and never after a failed
  * trial (I8).
  */

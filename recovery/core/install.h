@@ -85,10 +85,21 @@ enum detail install_request_recovery(struct device *device, const char *reason,
 				     struct fault *fault);
 
 /*
- * Leaves recovery: clears the request, and a wipe that is not finished. again: a good system
- * without tries gets new ones (counted, see INSTALL_SELF_STARTS).
+ * Whether recovery could start a system. *again: not before slots that have confirmed themselves
+ * get new tries, or the damaged flags are written anew.
  */
-#define INSTALL_SELF_STARTS 3 /* then somebody has to come */
+bool install_has_system(struct device *device, bool *again);
+
+/* Whether recovery may do that of its own accord, when nobody is there. */
+#define INSTALL_SELF_STARTS 3 /* then somebody has to come (I8) */
+bool install_may_leave(struct device *device);
+
+/*
+ * Leaves recovery: clears the request, and a wipe that is not finished. again: good systems without
+ * tries get new ones. Not by_hand: what gives tries, or changes nothing else, is counted until a
+ * system confirms itself. Details: NO_SYSTEM, NOT_PERMITTED (counted too often), and those of
+ * loading and storing; after any of them recovery must not be left.
+ */
 enum detail install_leave_recovery(struct device *device, bool again, bool by_hand,
 				   struct fault *fault);
 

@@ -415,30 +415,72 @@ static size_t renew_tries(const struct device *device, struct flags *flags)
 	return bootable;
 }
 
+/*
+ * Whether leaving is counted: when it gives new tries, or when it stores nothing else. Each start
+ * of recovery's own accord leaves something on the medium, or it could go round for ever: a request
+ * that is gone, or one more in the count (I8).
+ */
+static bool is_counted(const struct flags *before, bool again)
+{
+	struct flags left = *before;
+
+	flags_leave_recovery(&left);
+	return again || flags_equal(before, &left);
+}
+
+bool install_has_system(struct device *device, bool *again)
+{
+	struct flags flags;
+	bool anew;
+
+	*again = false;
+	if (install_load_flags(device, &flags, &anew, NULL))
+		return false;
+	flags_leave_recovery(&flags);
+	if (flags_choice(&flags) >= 0) {
+		*again = anew;
+		return true;
+	}
+	*again = true;
+	for (size_t i = 0; i < device->board->slot_count; i++)
+		if (flags.slot[i].good)
+			return true;
+	return false;
+}
+
+bool install_may_leave(struct device *device)
+{
+	struct flags flags;
+	bool anew, again;
+
+	return install_has_system(device, &again) &&
+	       !install_load_flags(device, &flags, &anew, NULL) &&
+	       (!is_counted(&flags, again) ||
+		device->state->record.self_starts < INSTALL_SELF_STARTS);
+}
+
 enum detail install_leave_recovery(struct device *device, bool again, bool by_hand,
 				   struct fault *fault)
 {
 	struct state *state = device->state;
 	struct flags flags, before;
 	struct fault ignored;
-	bool anew;
+	bool anew, counted;
 	enum detail detail = install_load_flags(device, &flags, &anew, fault);
 
 	if (detail)
 		return detail;
 	before = flags;
+	counted = !by_hand && is_counted(&before, again);
+	if (counted && state->record.self_starts >= INSTALL_SELF_STARTS)
+		return fault_set(fault, DETAIL_NOT_PERMITTED, "starting the system once more");
 	flags_leave_recovery(&flags);
-	if (again) {
-		if (!by_hand && state->record.self_starts >= INSTALL_SELF_STARTS)
-			return fault_set(fault, DETAIL_NOT_PERMITTED,
-					 "starting the system once more");
-		if (!renew_tries(device, &flags))
-			return fault_set(fault, DETAIL_NO_SYSTEM, "this device");
-		if (!by_hand) {
-			state->record.self_starts++;
-			if ((detail = state_store_record(state, fault)))
-				return detail;
-		}
+	if (again && !renew_tries(device, &flags))
+		return fault_set(fault, DETAIL_NO_SYSTEM, "this device");
+	if (counted) {
+		state->record.self_starts++;
+		if ((detail = state_store_record(state, fault)))
+			return detail;
 	}
 	if ((anew || !flags_equal(&before, &flags)) &&
 	    (detail = store_flags(device, &flags, anew, fault)))

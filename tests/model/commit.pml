@@ -181,7 +181,7 @@ bool risk, off;
 bool ended; /* a good system runs and nothing is left to do, or only a person can go on */
 
 Flags F;
-bool ok, anew, flipped, resume, stopped, settled, menu, has_system, needs_tries, by_hand, go, dirty;
+bool ok, anew, flipped, resume, stopped, settled, menu, has_system, needs_tries, by_hand, go, dirty, counted;
 byte current, other, target, image, attempts, hint, n;
 
 /* What only the properties know. */
@@ -607,15 +607,17 @@ inline reject()
 	fi
 }
 
-/* install_leave_recovery(): a good system without tries gets new ones, but not for ever (I8). ok. */
+/* install_leave_recovery(): good systems without tries get new ones, but not for ever (I8). ok. */
 inline leave_recovery(again)
 {
 	load_flags(true);
 	dirty = anew || F.request;
+	/* what gives tries, or stores nothing else */
+	counted = !by_hand && ((again) || !F.request);
 	F.request = false;
 	if
-	:: (again) && !by_hand && R.self_starts >= SELF_STARTS && !BROKEN(self_starts_without_bound) -> ok = false
-	:: (again) && (by_hand || R.self_starts < SELF_STARTS || BROKEN(self_starts_without_bound)) ->
+	:: counted && R.self_starts >= SELF_STARTS && !BROKEN(self_starts_without_bound) -> ok = false
+	:: (!counted || R.self_starts < SELF_STARTS || BROKEN(self_starts_without_bound)) && (again) ->
 		/* renew_tries() */
 		dirty = dirty || F.good[0] && !F.tries[0] || F.good[1] && !F.tries[1];
 		if
@@ -634,7 +636,7 @@ inline leave_recovery(again)
 	:: else
 	fi;
 	if
-	:: ok && (again) && !by_hand ->
+	:: ok && counted ->
 		R.self_starts = (R.self_starts < SELF_STARTS -> R.self_starts + 1 : SELF_STARTS);
 		store_record()
 	:: else
@@ -642,7 +644,8 @@ inline leave_recovery(again)
 	if
 	:: ok && dirty -> dirty = false; store_flags()
 	:: else -> dirty = false
-	fi
+	fi;
+	counted = false
 }
 
 /* --- install.c and run.c: the order of steps --- */
@@ -840,10 +843,11 @@ inline install()
 
 #define MAY_START_ITSELF (R.self_starts < SELF_STARTS || BROKEN(self_starts_without_bound))
 
-/* session_has_system(), pending(), agree(): what happens without a person. */
+/* install_may_leave(), pending(), agree(): what happens without a person. */
 inline look()
 {
 	load_flags(true);
+	counted = !F.request;
 	F.request = false;
 	needs_tries = CHOICE == NOBODY || anew;
 	has_system = CHOICE != NOBODY || F.good[0] || F.good[1];
@@ -851,8 +855,8 @@ inline look()
 	resume = J.step != IDLE && J.step != COMMITTED && !WAS_FLIPPED && J.package == stick;
 	go = (resume || go_ahead || !has_system) && !menu && stick >= R.floor && !R.failed[stick] &&
 	     (attempts < ATTEMPTS_MAX || BROKEN(attempts_without_bound));
-	has_system = has_system && (!needs_tries || MAY_START_ITSELF);
-	d_step { resume = false; anew = false; ok = false; current = 0 }
+	has_system = has_system && (!(counted || needs_tries) || MAY_START_ITSELF);
+	d_step { counted = false; resume = false; anew = false; ok = false; current = 0 }
 	read_flags(EMPTY_FLAGS)
 }
 
@@ -942,7 +946,7 @@ inline restart()
 	d_step {
 		runs = LOADER; running = NOBODY; ended = false;
 		ok = false; anew = false; flipped = false; resume = false; stopped = false; settled = false;
-		menu = false; has_system = false; needs_tries = false; by_hand = false; go = false; dirty = false;
+		menu = false; has_system = false; needs_tries = false; by_hand = false; go = false; dirty = false; counted = false;
 		unsound = false;
 		current = 0; other = 0; target = 0; image = 0; attempts = 0; hint = 0; n = 0;
 		chunk[0] = kept_chunk[0];

@@ -230,7 +230,8 @@ enum bench_end bench_run(struct bench *b, const struct snapshot *from,
 	disk->fault = fault ? *fault : b->scenario->always;
 	if (!fault && disk->fault.error)
 		disk->fault.off += world_part(&b->world, "state")->off;
-	b->oracle.may_go_round = fault && fault->for_good;
+	b->oracle.may_go_round =
+		fault && fault->for_good && b->scenario->health[PKG_9] == HEALTH_HANGS;
 	waits = driver_run(&b->driver);
 	if (b->place)
 		b->place(b, b->context);

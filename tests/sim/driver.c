@@ -99,27 +99,6 @@ static enum detail install(struct driver *d, enum sim_package package, bool allo
 
 /* --- Recovery --- */
 
-/* session_has_system() */
-static bool has_system(struct world *w, bool *needs_tries)
-{
-	struct flags flags;
-	bool anew;
-
-	*needs_tries = false;
-	if (install_load_flags(&w->device, &flags, &anew, NULL))
-		return false;
-	flags_leave_recovery(&flags);
-	if (flags_choice(&flags) >= 0) {
-		*needs_tries = anew;
-		return true;
-	}
-	*needs_tries = true;
-	for (size_t i = 0; i < w->slots; i++)
-		if (flags.slot[i].good)
-			return true;
-	return false;
-}
-
 /* Whether what is on the stick is installed without or with a word of the person: offer.c. */
 static bool offers(struct driver *d)
 {
@@ -140,15 +119,17 @@ static bool offers(struct driver *d)
 	return d->scenario->by_hand || !install_has_failed(&w->state, w->front.id);
 }
 
+/* idle(), and session_start_system() of nobody */
 static enum next leave(struct driver *d)
 {
-	struct world *w = d->world;
-	bool needs_tries, there = has_system(w, &needs_tries);
+	struct device *device = &d->world->device;
 	struct fault fault;
+	bool again;
 
-	if (!there || (needs_tries && w->state.record.self_starts >= INSTALL_SELF_STARTS))
+	if (!install_may_leave(device))
 		return NEXT_WAITS;
-	return done(d, "leave", install_leave_recovery(&w->device, needs_tries, false, &fault))
+	install_has_system(device, &again);
+	return done(d, "leave", install_leave_recovery(device, again, false, &fault))
 		       ? NEXT_WAITS
 		       : NEXT_RESTART;
 }

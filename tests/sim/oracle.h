@@ -24,10 +24,11 @@ struct doing {
 struct oracle {
 	struct world *world;
 	struct doing doing;
-	bool errors;	   /* operations fail: what is pending may be half of what was asked for */
-	bool may_go_round; /* storage that takes nothing any more: recovery tries again and again */
-	bool one_proved;   /* at the start one slot held a confirmed system (I11) */
-	uint8_t *proof;	   /* a byte for each unit of the disk: read back since it was written */
+	bool errors; /* operations fail: what is pending may be half of what was asked for */
+	/* A good system that hangs is started again and again where no try can be taken away. */
+	bool may_go_round;
+	bool one_proved; /* at the start one slot held a confirmed system (I11) */
+	uint8_t *proof;	 /* a byte for each unit of the disk: read back since it was written */
 	uint64_t operations, starts;
 	uint64_t floor, epoch; /* that are durable: they never go down */
 

@@ -388,6 +388,58 @@ static void leaving_recovery_that_nobody_asked_for(void **state)
 	check(rig.disk->writes == 0 && rig_choice_of(rig.disk->durable) == 'A');
 }
 
+/* A trial with tries left, and nothing asked for recovery: what the boot script could not store. */
+static void i8_leaving_that_stores_nothing_else_is_counted(void **state)
+{
+	(void)state;
+	bool again;
+	rig_new(2);
+	rig_restore(-1);
+	rig_env_put("B A", "3", "1", "2", "0", "0");
+	for (uint32_t n = 0; n < INSTALL_SELF_STARTS; n++) {
+		rig_boot(-1);
+		at_case("start %u", n);
+		check(install_has_system(&rig.device, &again) && !again);
+		check(install_may_leave(&rig.device));
+		assert_detail(install_leave_recovery(&rig.device, false, false, &rig.fault),
+			      DETAIL_OK);
+		check(rig.state.record.self_starts == n + 1);
+	}
+	rig_boot(-1);
+	check(install_has_system(&rig.device, &again) && !install_may_leave(&rig.device));
+	assert_detail(install_leave_recovery(&rig.device, false, false, &rig.fault),
+		      DETAIL_NOT_PERMITTED);
+	/* A person may, and a request that is taken back is something stored. */
+	assert_detail(install_leave_recovery(&rig.device, false, true, &rig.fault), DETAIL_OK);
+	rig_env_put("B A", "3", "1", "2", "0", "1");
+	rig_boot(-1);
+	check(install_may_leave(&rig.device));
+	assert_detail(install_leave_recovery(&rig.device, false, false, &rig.fault), DETAIL_OK);
+	check(rig_choice_of(rig.disk->durable) == 'B' &&
+	      rig.state.record.self_starts == INSTALL_SELF_STARTS);
+	/* A confirmation begins the count anew. */
+	rig_boot(0);
+	assert_detail(install_confirm(&rig.device, &rig.result), DETAIL_OK);
+	check(rig.state.record.self_starts == 0);
+}
+
+/* Storage that takes nothing: recovery stays, it does not go round. */
+static void i8_leaving_on_a_medium_that_takes_nothing(void **state)
+{
+	(void)state;
+	rig_new(2);
+	for (int requested = 0; requested < 2; requested++) {
+		rig_restore(-1);
+		rig_env_put("B A", "3", "1", "2", "0", requested ? "1" : "0");
+		rig_boot(-1);
+		rig.disk->fail_write = 0;
+		rig.disk->fail_more = 1000;
+		at_case("requested %d", requested);
+		check(install_may_leave(&rig.device));
+		check(install_leave_recovery(&rig.device, false, false, &rig.fault) != DETAIL_OK);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -404,6 +456,8 @@ int main(void)
 		TEST(reject_without_a_journal),
 		TEST(leaving_recovery_with_a_failing_medium),
 		TEST(leaving_recovery_that_nobody_asked_for),
+		TEST(i8_leaving_that_stores_nothing_else_is_counted),
+		TEST(i8_leaving_on_a_medium_that_takes_nothing),
 	};
 	return RUN_ALL(tests);
 }
