@@ -54,9 +54,18 @@ static void load_slot(struct state_slot *slot, const uint8_t *raw)
 	slot->confirmed = load_be64(raw + 104) & RECORD_CONFIRMED;
 }
 
+/*
+ * A content of a later version begins with the fields of this one (FORMAT.md 2). Recovery may be
+ * older than the system: to take such a record for none would forget the floor (I7).
+ */
+static bool is_known(const uint8_t *raw, size_t len, size_t known_len)
+{
+	return len >= known_len && load_be32(raw) >= RECORD_VERSION;
+}
+
 static void take_record(struct state_record *r, const uint8_t *raw, size_t len)
 {
-	if (len != RECORD_LEN || load_be32(raw) != RECORD_VERSION)
+	if (!is_known(raw, len, RECORD_LEN))
 		return;
 	r->self_starts = load_be32(raw + 4);
 	r->boot_count = load_be64(raw + 8);
@@ -103,8 +112,7 @@ static bool load_journal(struct state *state)
 		return true;
 	if (!ring_read(&state->journal_ring, 0, state->block, &raw, &len))
 		return false;
-	if (len != JOURNAL_LEN || load_be32(raw) != RECORD_VERSION ||
-	    load_be32(raw + 4) > JOURNAL_COMMITTED)
+	if (!is_known(raw, len, JOURNAL_LEN) || load_be32(raw + 4) > JOURNAL_COMMITTED)
 		return true;
 	j->step = (enum journal_step)load_be32(raw + 4);
 	memcpy(j->package_id, raw + 8, HASH_LEN);
@@ -230,8 +238,8 @@ bool state_result(struct state *state, uint64_t back, struct result *result)
 	size_t len;
 
 	memset(result, 0, sizeof(*result));
-	if (!ring_read(&state->result_ring, back, state->block, &raw, &len) || len != RESULT_LEN ||
-	    load_be32(raw) != RECORD_VERSION)
+	if (!ring_read(&state->result_ring, back, state->block, &raw, &len) ||
+	    !is_known(raw, len, RESULT_LEN))
 		return false;
 	result->fault.detail = (enum detail)load_be32(raw + 8);
 	result->fault.sys_errno = (int)load_be32(raw + 12);

@@ -570,6 +570,63 @@ static void hostile_records_stay_in_bounds(void **s)
 	}
 }
 
+/* Recovery may be older than the system that wrote last. */
+static void i7_a_later_version_keeps_the_floor(void **s)
+{
+	(void)s;
+	uint8_t content[RING_CONTENT_MAX] = {0};
+	static const uint32_t versions[] = {1, 2, 0x7fffffff, 0xffffffff};
+	for (size_t i = 0; i < COUNT(versions); i++)
+		for (size_t more = 0; more < 40; more += 13) {
+			struct result result;
+			at_case("version %u, %zu bytes more", versions[i], more);
+			new_disk(512, STATE_SIZE_MIN);
+			store_be32(content, versions[i]);
+			store_be64(content + 16, 7);  /* floor */
+			store_be64(content + 24, 3);  /* epoch */
+			store_be64(content + 160, 9); /* release in the second slot */
+			put_record(0, 1, 1, content, 400 + more);
+			store_be32(content + 4, JOURNAL_VERIFIED);
+			store_be32(content + 64, 1);
+			put_record(4, 2, 1, content, 408 + more);
+			store_be32(content + 8, DETAIL_READ_BACK);
+			put_record(68, 3, 1, content, 632 + more);
+			assert_detail(open_state(), DETAIL_OK);
+			check(!state.blank && state.record.rollback_floor == 7 &&
+			      state.record.key_epoch == 3 && state.record.slot[1].release == 9);
+			check(state.journal.step == JOURNAL_VERIFIED && state.journal.target == 1);
+			check(state_result(&state, 0, &result) &&
+			      result.fault.detail == DETAIL_READ_BACK);
+			memset(&state.record, 0, sizeof(state.record));
+			assert_detail(state_store_record(&state, &fault), DETAIL_OK);
+			assert_detail(open_state(), DETAIL_OK);
+			check(state.record.rollback_floor == 7 && state.record.key_epoch == 3);
+		}
+}
+
+/* Sound by its checksum, and still none: too short, or of no version. */
+static void contents_that_are_none(void **s)
+{
+	(void)s;
+	uint8_t content[RING_CONTENT_MAX];
+	struct result result;
+	memset(content, 1, sizeof(content));
+	for (int version = 0; version < 2; version++) {
+		size_t less = (size_t)version; /* version 0 as long as it should be */
+		at_case("version %d", version);
+		new_disk(512, STATE_SIZE_MIN);
+		store_be32(content, (uint32_t)version);
+		store_be32(content + 4, JOURNAL_VERIFIED);
+		store_be32(content + 64, 1);
+		put_record(0, 1, 1, content, 400 - less);
+		put_record(4, 2, 1, content, 408 - less);
+		put_record(68, 3, 1, content, 632 - less);
+		assert_detail(open_state(), DETAIL_OK);
+		check(!state.record.rollback_floor && state.journal.step == JOURNAL_IDLE &&
+		      !state_result(&state, 0, &result));
+	}
+}
+
 static void fill_result(struct result *r, uint64_t n)
 {
 	memset(r, 0, sizeof(*r));
@@ -881,6 +938,8 @@ int main(void)
 		TEST(journal_round_trip),
 		TEST(texts_of_full_length),
 		TEST(hostile_records_stay_in_bounds),
+		TEST(i7_a_later_version_keeps_the_floor),
+		TEST(contents_that_are_none),
 		TEST(result_round_trip),
 		TEST(the_last_results_in_order),
 		TEST(log_lines_in_order),
