@@ -33,7 +33,10 @@ struct flag_store_ops {
 	enum detail (*load)(struct flag_store *store, struct flags *flags, struct fault *fault);
 	enum detail (*store)(struct flag_store *store, const struct flags *flags, bool anew,
 			     struct fault *fault);
-	/* Whether there is room for these flags; nothing is written. DETAIL_FLAGS_FULL. */
+	/*
+	 * Whether there is room for these flags, and for what the boot loader adds when it stores
+	 * them in turn; nothing is written. DETAIL_FLAGS_FULL.
+	 */
 	enum detail (*fits)(struct flag_store *store, const struct flags *flags, bool anew,
 			    struct fault *fault);
 };

@@ -10,6 +10,12 @@
 #define ENV_SERIAL 4 /* "flags": counts up with each save */
 #define ENV_DATA 5
 
+/*
+ * U-Boot must store a try before it starts a trial, and adds variables of its own when it does:
+ * stdin, stdout and stderr with the name of the console, of up to some 35 characters.
+ */
+#define UBOOT_ADDS 128
+
 static const char the_store[] = "U-Boot environment (boot flags)";
 
 enum copy_state { COPY_VALID, COPY_DAMAGED, COPY_UNREADABLE };
@@ -294,9 +300,12 @@ static enum detail write_copy(struct ubootenv *env, int i, uint8_t *scratch, str
 	return fault_errno(fault, DETAIL_FLAGS_NOT_STORED, the_store, error < 0 ? 0 : error);
 }
 
-/* Lays out what a store would write, in the buffer of the copy that does not count: *other. */
-static enum detail lay_out(struct ubootenv *env, const struct flags *flags, bool anew, int *other,
-			   struct fault *fault)
+/*
+ * Lays out what a store would write, in the buffer of the copy that does not count: *other. spare:
+ * bytes that have to stay free.
+ */
+static enum detail lay_out(struct ubootenv *env, const struct flags *flags, bool anew, size_t spare,
+			   int *other, struct fault *fault)
 {
 	size_t size = (size_t)env->board->flag_size;
 	struct fault why;
@@ -316,7 +325,7 @@ static enum detail lay_out(struct ubootenv *env, const struct flags *flags, bool
 	memset(copy, 0, size);
 	write_data(env, &w, current < 0 ? NULL : env->copy[current] + ENV_DATA, size - ENV_DATA,
 		   flags);
-	if (w.full)
+	if (w.full || w.size - w.len <= spare)
 		return fault_set(fault, DETAIL_FLAGS_FULL, the_store);
 	copy[ENV_SERIAL] = current < 0 ? 1 : (uint8_t)(env->copy[current][ENV_SERIAL] + 1);
 	store_le32(copy + ENV_CRC, crc32(copy + ENV_DATA, size - ENV_DATA));
@@ -328,7 +337,7 @@ static enum detail env_store(struct flag_store *store, const struct flags *flags
 {
 	struct ubootenv *env = (struct ubootenv *)store;
 	int other;
-	enum detail detail = lay_out(env, flags, anew, &other, fault);
+	enum detail detail = lay_out(env, flags, anew, 0, &other, fault);
 
 	/*
 	 * The current copy's buffer has done its work and takes the read-back; its medium is not
@@ -342,7 +351,7 @@ static enum detail env_fits(struct flag_store *store, const struct flags *flags,
 {
 	int other;
 
-	return lay_out((struct ubootenv *)store, flags, anew, &other, fault);
+	return lay_out((struct ubootenv *)store, flags, anew, UBOOT_ADDS, &other, fault);
 }
 
 void ubootenv_init(struct ubootenv *env, struct dev *disk, const struct board *board)

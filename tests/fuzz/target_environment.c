@@ -189,6 +189,18 @@ static void make_flags(struct flags *flags, struct feed *input)
 	flags_set_reason(flags, rest & 8 ? "a Reason-1!" : "");
 }
 
+/* Bytes behind the two zeros that end the variables of a stored copy. */
+static size_t free_len(int copy)
+{
+	uint8_t bytes[4096];
+	size_t size = (size_t)board.flag_size, len = 0;
+
+	sparse_get(&disk, copy ? OFF_1 : OFF_0, bytes, size);
+	while (len < size - 5 && !bytes[size - 1 - len])
+		len++;
+	return len > 2 ? len - 2 : 0;
+}
+
 static void store(const struct flags *flags, struct copy copies[2], bool anew)
 {
 	struct fault fault;
@@ -201,7 +213,11 @@ static void store(const struct flags *flags, struct copy copies[2], bool anew)
 	fits = env.store.ops->fits(&env.store, flags, anew, &fault);
 	must(!disk.writes);
 	detail = env.store.ops->store(&env.store, flags, anew, &fault);
-	must(fits == detail || (!fits && disk.dead && detail == DETAIL_FLAGS_NOT_STORED));
+	/* Room is also wanted for what U-Boot adds. */
+	if (fits == DETAIL_FLAGS_FULL && !detail)
+		must(free_len(other) < 128);
+	else
+		must(fits == detail || (!fits && disk.dead && detail == DETAIL_FLAGS_NOT_STORED));
 	if (!readable)
 		must(detail == DETAIL_DEVICE_READ && !disk.writes);
 	else if ((current < 0 || is_default(&copies[current])) && !anew)
