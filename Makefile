@@ -404,9 +404,10 @@ build/board/u-boot.bin: $(call component,u-boot-aarch64)
 	@mkdir -p $(@D)
 	$(Q)cp $(UBOOT)/u-boot.bin $@
 
-# QEMU describes the machine that it emulates. With a firmware, that is: without one it has another GPIO chip.
+# QEMU describes the machine that it emulates. With a firmware, that is: without one it has another GPIO chip. Without
+# seeds: in a file they would be the same at every start.
 build/board/machine.dtb: build/board/u-boot.bin qemu/machine
-	$(Q)qemu-system-aarch64 $$(sed 's/#.*//' qemu/machine) -bios $< -machine dumpdtb=$@ 2>/dev/null
+	$(Q)qemu-system-aarch64 $$(sed 's/#.*//' qemu/machine) -bios $< -machine dumpdtb=$@,dtb-randomness=off 2>/dev/null
 
 # Signing puts the public key into the machine's tree on the way.
 build/board/recovery.itb build/board/machine-with-key.dtb &: qemu/recovery.its build/board/Image.gz \
