@@ -973,6 +973,8 @@ WRONG_DESCRIPTIONS = {
     "syntax": (2, r"d.dts: is not sound device-tree source \(d.dts:3", "/dts-v1/;\n/ {\n\trelease = ;\n};\n"),
     "binary": (2, "is not sound device-tree source", "\x7fELF\x01\x02"),
     "damaged-tree": (2, "is a damaged device tree", b"\xd0\x0d\xfe\xed\0\0\0\x40" + bytes(56)),
+    "tree-of-half-a-header": (2, "is a damaged device tree", bytes.fromhex(
+        "d00dfeed00100095 0000005a00000065 0000007800000002 0000000172ff0001")),
     "unknown": (2, "d.dts: colour: is unknown", 'colour = "red";'),
     "unknown-node": (2, "d.dts: pictures: is unknown", "pictures { };"),
     "text-as-number": (2, "d.dts: release: is not one number", 'release = "five";'),
