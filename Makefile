@@ -138,6 +138,7 @@ UNIT_TESTS = \
 	test_serial \
 	test_state \
 	test_system \
+	test_target \
 	test_trial \
 	test_trust \
 	test_ubootenv \
@@ -559,7 +560,7 @@ sim-deep: build/host/sim
 # The shipping code broken on purpose, one patch at a time: the simulator finds it, or else a unit test.
 .PHONY: mutants
 # In the order in which they are asked, quick ones first.
-MUTANT_TESTS = test_flags test_run test_ubootenv test_state test_plan test_front test_trial test_fallback test_wipe \
+MUTANT_TESTS = test_flags test_run test_target test_ubootenv test_state test_plan test_front test_trial test_fallback test_wipe \
 	test_install
 mutants: export SIM_LIBRARY = build/host/libdevice.a
 mutants: export SIM_COMPILE = $(CC) -O2 -g -w $(filter-out -MMD -MP -Werror,$(COMMON_FLAGS)) -isystem build/native/include

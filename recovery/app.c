@@ -337,6 +337,7 @@ enum detail app_open(struct app *app, bool for_writing, struct fault *fault)
 		.observer = &app->observer.observer,
 		.front = &app->front,
 		.buffer = app->buffer,
+		.checkpoint = INSTALL_CHECKPOINT,
 		.running = app->device.running,
 	};
 	app->open = true;

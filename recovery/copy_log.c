@@ -11,13 +11,13 @@ static void write_all(struct app *app, struct out *out)
 {
 	static struct result result;
 	const char *page;
+	uint64_t first = 0;
 	size_t len;
 
 	report_row(out, "Device", app->board.product);
 	report_slots(out, &app->screen);
-	report_results_title(out, state_result(&app->state, 0, &result));
-	for (uint64_t back = 0; back < STATE_RESULTS && state_result(&app->state, back, &result);
-	     back++)
+	report_results_title(out, state_next_result(&app->state, &first, &result));
+	for (uint64_t back = 0; state_next_result(&app->state, &back, &result);)
 		report_past_result(out, &app->screen, &result);
 	out_line(out, "");
 	for (uint64_t back = STATE_LOG_BLOCKS; back-- > 0;) {

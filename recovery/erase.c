@@ -63,8 +63,7 @@ static void end_well(struct recover *r)
  */
 static bool show_last(struct recover *r)
 {
-	if (strcmp(r->reason, WIPE_REASON) || !state_result(&r->app->state, 0, &r->result) ||
-	    r->result.what != RESULT_WIPE)
+	if (!wipe_has_ended(&r->app->device, r->reason, &r->result))
 		return false;
 	screen_result(&r->app->screen, &r->result);
 	r->failure_shown = r->menu = true;

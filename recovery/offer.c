@@ -7,6 +7,7 @@
 #define DOWNLOAD_ATTEMPTS 20 /* looks at a server, or tries to download: about 20 min */
 #define RESUME_COUNTDOWN_S 3 /* an interrupted install goes on; somebody may still stop it */
 #define DONE_COUNTDOWN_S 5   /* then the new system starts */
+#define NO_AFTER_S 60	     /* nobody answers the question for an older one: no */
 #define SETTLE_MS 400	     /* a new stick: from the disk to its last partition */
 #define SETTLE_ROUNDS 10
 #define QUICK_PATIENCE_MS 5000
@@ -50,7 +51,9 @@ static void fail(struct recover *r, const struct fault *fault, const char *origi
 static enum detail install(struct recover *r, struct source *source, bool allow_older)
 {
 	struct app *app = r->app;
-	struct install_options options = {.wanted = -1, .allow_older = allow_older};
+	/* What was shown and agreed to, whatever the stick or the server gives now. */
+	struct install_options options = {
+		.wanted = -1, .allow_older = allow_older, .id = r->found.id};
 	bool again = r->worked && hash_equal(r->worked_on, r->found.id);
 	enum detail detail;
 
@@ -111,14 +114,18 @@ static bool agree(struct recover *r, const uint8_t id[HASH_LEN], bool resumes, b
 	static const enum action offers[] = {ACTION_INSTALL, ACTION_MENU};
 	static const enum action older_offers[] = {ACTION_NO, ACTION_YES};
 	struct app *app = r->app;
-	bool again, alone = !install_has_system(&app->device, &again);
+	struct flags flags;
+	bool anew, again;
+	/* What cannot be read says nothing: then there may be a system to lose. */
+	bool alone = !install_load_flags(&app->device, &flags, &anew, NULL) &&
+		     !install_has_system(&app->device, &again);
 	bool alone_and_new = alone && session_may_try(r, id);
 	unsigned seconds = 0;
 	enum action action;
 
 	if (older) {
-		action = session_ask(r, QUESTION_OLDER, older_offers, 2, ACTION_NO,
-				     app->board.countdown_s ? 60 : 0, true);
+		action = session_ask(r, QUESTION_OLDER, older_offers, 2, ACTION_NO, NO_AFTER_S,
+				     true);
 		return action == ACTION_YES;
 	}
 	/*
@@ -131,15 +138,14 @@ static bool agree(struct recover *r, const uint8_t id[HASH_LEN], bool resumes, b
 		seconds = app->board.countdown_s ? app->board.countdown_s : 1;
 	if (seconds)
 		action = session_ask(r, QUESTION_INSTALL, offers, 2, ACTION_INSTALL, seconds, true);
-	else /* nobody may be there to answer: the menu knows the way back to the system */
-		action = session_ask(r, QUESTION_INSTALL, offers, 2,
-				     alone ? ACTION_NONE : ACTION_MENU, alone ? 0 : SESSION_IDLE_S,
+	else /* nobody may be there to answer: other sources, and the way back to the system */
+		action = session_ask(r, QUESTION_INSTALL, offers, 2, ACTION_MENU, SESSION_IDLE_S,
 				     true);
 	if (action == ACTION_INSTALL)
 		return true;
 	if (action == ACTION_MENU) {
 		memcpy(r->refused, id, HASH_LEN);
-		r->menu = true;
+		r->menu = !app->screen.offers.by_itself;
 	}
 	return false;
 }
@@ -259,7 +265,8 @@ bool offer_from_network(struct recover *r, const char *url, const uint8_t *wante
 		return false;
 	}
 	memcpy(found->id, app->front.id, HASH_LEN);
-	if ((wanted && !hash_equal(found->id, wanted)) ||
+	/* The board's own address may have a later release by now: that is as good. */
+	if ((wanted && !hash_equal(found->id, wanted) && strcmp(url, app->board.network_url)) ||
 	    (!r->by_hand && hash_equal(found->id, r->refused))) {
 		app_source_close(app);
 		return false;

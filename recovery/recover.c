@@ -7,6 +7,10 @@
 #include <string.h>
 
 #define BEGINS_MAX 5 /* tries to open a disk that is not sound; then a person has to restart */
+#define LOOK_AGAIN_MS                                                                              \
+	60000		   /* at a device that was not sound, or where nothing could be started    \
+			    */
+#define STAY_MS 3600000	   /* with a system to start: however often something is plugged in */
 #define FIRST_LOOK_MS 3000 /* a stick that was there at power-on appears this late */
 
 static struct recover recover_state;
@@ -102,6 +106,7 @@ static void act(struct recover *r, enum action action)
 {
 	struct app *app = r->app;
 
+	r->stay_ms = 0;
 	switch (action) {
 	case ACTION_FROM_STICK:
 	case ACTION_FROM_NETWORK:
@@ -150,6 +155,10 @@ static bool look_at_network(struct recover *r)
 	if (r->menu || system_now_ms() < r->network_ms)
 		return false;
 	resumes = pending(r, id, origin, sizeof(origin)) && source_http_is_url(origin);
+	/* Where it came from may have nothing any more, or something else: in turn with the
+	 * board's own address. */
+	if (resumes && is_source(&app->board, BOARD_SOURCE_NETWORK) && r->looks++ % 2)
+		resumes = false;
 	if (!resumes && !is_source(&app->board, BOARD_SOURCE_NETWORK))
 		return false;
 	app->may_stop = true;
@@ -157,6 +166,17 @@ static bool look_at_network(struct recover *r)
 				  resumes ? id : NULL);
 	app->may_stop = false;
 	return done;
+}
+
+/* Nobody is there. What comes and goes by itself must not keep it here for ever. */
+static unsigned seconds_to_stay(struct recover *r)
+{
+	uint64_t now = system_now_ms(), left;
+
+	if (!r->stay_ms)
+		r->stay_ms = now + STAY_MS;
+	left = r->stay_ms > now ? (r->stay_ms - now) / 1000 : 0;
+	return left < 1 ? 1 : left < SESSION_IDLE_S ? (unsigned)left : SESSION_IDLE_S;
 }
 
 /*
@@ -169,12 +189,13 @@ static void idle(struct recover *r)
 	enum action actions[SCREEN_OFFERS_MAX];
 	size_t count = menu_actions(r, actions);
 	bool there = app->open && install_may_leave(&app->device);
+	uint64_t again_ms = system_now_ms() + LOOK_AGAIN_MS;
 	enum action action;
 
 	if (app->open && !r->failure_shown)
 		screen_wait(&app->screen, WAIT_PACKAGE, "");
 	screen_offer(&app->screen, QUESTION_MENU, actions, count,
-		     there ? ACTION_RESTART : ACTION_NONE, there ? SESSION_IDLE_S : 0);
+		     there ? ACTION_RESTART : ACTION_NONE, there ? seconds_to_stay(r) : 0);
 	do {
 		action = session_wait(r);
 		/*
@@ -191,6 +212,13 @@ static void idle(struct recover *r)
 		}
 		if (!action && app->open && look_at_network(r))
 			return;
+		if (!action && !there && system_now_ms() >= again_ms) {
+			if (app->open ? install_may_leave(&app->device) : r->begins < BEGINS_MAX) {
+				app->devices_changed = !app->open;
+				return;
+			}
+			again_ms = system_now_ms() + LOOK_AGAIN_MS;
+		}
 	} while (!action && !system_interrupted());
 	if (action == ACTION_RESTART && app->screen.offers.by_itself)
 		session_start_system(r, false);

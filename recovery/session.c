@@ -128,10 +128,10 @@ void session_show_log(struct recover *r)
 	size_t len;
 
 	state_flush_log(&app->state, &r->result.fault);
-	for (uint64_t back = 0; action == ACTION_OLDER_LOG; back++) {
+	for (uint64_t back = 0; action == ACTION_OLDER_LOG && back < STATE_LOG_BLOCKS; back++) {
 		page = state_log_block(&app->state, back, &len);
 		if (!page)
-			break;
+			continue;
 		screen_log(&app->screen, page, len);
 		action = session_ask(r, QUESTION_LOG, actions, 3, ACTION_NONE, 0, false);
 	}

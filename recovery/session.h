@@ -28,6 +28,8 @@ struct recover {
 	bool looked;	     /* at least once */
 	uint64_t network_ms; /* when the server may be asked again */
 	unsigned downloads;
+	unsigned looks;	  /* at the server while an install from one waits */
+	uint64_t stay_ms; /* when it is time to start the system, whatever happens; 0: not known */
 	bool network_ok;
 };
 

@@ -34,6 +34,8 @@ int verb_wipe(struct app *app, const struct verb_options *options);
 
 /* "lifeboat: object: sentence" and the advice, on standard error. Returns the exit status. */
 int verb_fail(const struct fault *fault, const char *other);
+/* A line on stderr. */
+void verb_say(const char *line);
 
 /* Restarts this device. Returns when the kernel refuses, which it says: the exit status. */
 int verb_restart(void);

@@ -4,6 +4,7 @@
 #include "recover.h"
 #include "ui/json.h"
 #include "ui/report.h"
+#include "ui/strings.h"
 #include "ui/words.h"
 
 #include <errno.h>
@@ -48,7 +49,8 @@ static void report_request(struct app *app, struct out *out)
 static void status_text(struct app *app, struct out *out)
 {
 	static struct result result;
-	bool any = state_result(&app->state, 0, &result), advised = false;
+	uint64_t first = 0;
+	bool any = state_next_result(&app->state, &first, &result), advised = false;
 
 	report_row(out, "Device", app->board.product);
 	if (app_is_busy(app)) { /* what it has begun is not unfinished */
@@ -64,8 +66,7 @@ static void status_text(struct app *app, struct out *out)
 		report_row(out, string(STRING_LABEL_STATE),
 			   "nothing valid in the state partition: no history, no rollback floor");
 	report_results_title(out, any);
-	for (uint64_t back = 0; back < STATE_RESULTS && state_result(&app->state, back, &result);
-	     back++) {
+	for (uint64_t back = 0; state_next_result(&app->state, &back, &result);) {
 		report_past_result(out, &app->screen, &result);
 		if (result.fault.detail && !advised)
 			report_row(out, string(STRING_LABEL_ADVICE),
@@ -172,8 +173,7 @@ static void status_json(struct app *app, struct out *out)
 	else
 		json_null(&json, "wipe");
 	json_array(&json, "results");
-	for (uint64_t back = 0; back < STATE_RESULTS && state_result(&app->state, back, &result);
-	     back++)
+	for (uint64_t back = 0; state_next_result(&app->state, &back, &result);)
 		json_result(app, &json, &result);
 	json_end(&json);
 	json_end(&json);
@@ -242,11 +242,18 @@ static int reject(struct app *app, const struct verb_options *o, const struct fa
 {
 	int status = (int)detail_status(why->detail);
 
+	bool restart = !o->no_reboot && !o->app.disk, in_vain;
+
 	install_reject(&app->device, why, result);
 	app_log_result(app, result);
+	in_vain = restart && !install_may_restart(&app->device);
+	if (in_vain)
+		app_log(app, string(STRING_NO_RESTART));
 	app_end(app);
 	verb_fail(why, "health check");
-	if (!o->no_reboot && !o->app.disk)
+	if (in_vain)
+		verb_say(string(STRING_NO_RESTART));
+	else if (restart)
 		verb_restart();
 	return status;
 }

@@ -30,19 +30,25 @@ int verb_fail(const struct fault *fault, const char *other)
 	return (int)detail_status(fault->detail);
 }
 
-int verb_restart(void)
+void verb_say(const char *line)
 {
 	static struct out_fd err;
+
+	out_fd_open(&err, STDERR_FILENO, false);
+	out_line(&err.out, line);
+	out_fd_close(&err);
+}
+
+int verb_restart(void)
+{
 	char line[120];
 	struct text t = TEXT_IN(line);
 	int error = system_leave(SYSTEM_RESTART, true);
 
-	out_fd_open(&err, STDERR_FILENO, false);
 	text_add(&t, "lifeboat: this device does not restart (");
 	words_errno(&t, error);
 	text_add(&t, "). Restart it by hand; all else is done.");
-	out_line(&err.out, line);
-	out_fd_close(&err);
+	verb_say(line);
 	return 1;
 }
 

@@ -150,6 +150,8 @@ enum status {
 	  "Use a complete package.")                                                               \
 	X(NO_TRUST_STORE, 2035, "cannot be checked: this program has no keys built in",            \
 	  "Install a release build of Lifeboat.")                                                  \
+	X(PACKAGE_SWAPPED, 2036, "is not the package that was agreed to any more",                 \
+	  "Do not change the stick or the server meanwhile; start again.")                         \
 	/* 30xx: the device could not be changed */                                                \
 	X(BOARD_MISSING, 3001, "has no board tree",                                                \
 	  "Add the node /lifeboat to the device tree, or pass --board.")                           \
@@ -218,7 +220,9 @@ enum status {
 	X(FELL_BACK, 4006, "did not come up any more, and the system before it was started",       \
 	  "See `lifeboat log` for the cause; install it again, or a later release.")               \
 	X(REJECTED, 4007, "was given up by hand",                                                  \
-	  "Install something newer; nothing installs this package again by itself.")
+	  "Install something newer; nothing installs this package again by itself.")               \
+	X(SLOT_NOT_BOOTABLE, 4008, "is marked as not bootable, and cannot confirm itself",         \
+	  "Install a package into it; the boot script starts it then.")
 
 #define DETAIL_ENUM(name, number, sentence, advice) DETAIL_##name = (number),
 enum detail { DETAIL_TABLE(DETAIL_ENUM) };

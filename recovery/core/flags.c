@@ -122,8 +122,13 @@ static bool may_be_target(const struct flags *flags, size_t slot, int running, e
 int flags_target(const struct flags *flags, size_t slot_count, int running, int wanted,
 		 enum detail *why)
 {
-	int first = flags_choice(flags);
+	struct flags without = *flags;
+	int first;
 	enum detail ignored;
+
+	/* A request for recovery says nothing about which system is the one that works. */
+	flags_leave_recovery(&without);
+	first = flags_choice(&without);
 
 	*why = DETAIL_OK;
 	if (wanted >= (int)slot_count) {

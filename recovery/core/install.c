@@ -59,7 +59,8 @@ static enum detail store_flags(struct run *run)
 
 /* --- Check and plan --- */
 
-static enum detail check_and_plan(struct run *run, struct source *source, int wanted)
+static enum detail check_and_plan(struct run *run, struct source *source,
+				  const struct install_options *options)
 {
 	struct device *device = run->device;
 	struct state *state = device->state;
@@ -69,6 +70,8 @@ static enum detail check_and_plan(struct run *run, struct source *source, int wa
 	detail = front_open(device->front, source, device->trust, &run->fault);
 	if (detail)
 		return detail;
+	if (options->id && !hash_equal(device->front->id, options->id))
+		return fault_set(&run->fault, DETAIL_PACKAGE_SWAPPED, source->name);
 	run_step(run, STEP_PLAN, 0);
 	detail = install_load_flags(device, &run->flags, device->running < 0 ? &run->anew : NULL,
 				    &run->fault);
@@ -83,7 +86,7 @@ static enum detail check_and_plan(struct run *run, struct source *source, int wa
 		.journal = &state->journal,
 		.package_id = device->front->id,
 		.running = device->running,
-		.wanted = wanted,
+		.wanted = options->wanted,
 	};
 	detail = plan_make(&run->plan, &request, &run->fault);
 	if (detail_status(detail) == STATUS_VERIFY_FAILED)
@@ -111,7 +114,7 @@ enum detail install_plan(struct device *device, struct source *source,
 			 struct fault *fault)
 {
 	struct run run = {.device = device};
-	enum detail detail = check_and_plan(&run, source, options->wanted);
+	enum detail detail = check_and_plan(&run, source, options);
 
 	*plan = run.plan;
 	if (detail && fault)
@@ -180,10 +183,13 @@ static enum detail mark_target(struct run *run)
 	run->flags = before;
 	flags_mark_target(&run->flags, target);
 	/*
-	 * Flags that are damaged in both copies start nothing: they are written anew when there is
-	 * a proved system.
+	 * In both copies: the boot loader takes the older one when it cannot read the newer one.
+	 * Flags that are damaged in both start nothing: they are written anew when there is a
+	 * proved system.
 	 */
 	if (!run->anew && !flags_equal(&before, &run->flags) && (detail = store_flags(run)))
+		return detail;
+	if (!run->anew && (detail = store_flags(run)))
 		return detail;
 	if (!state->record.slot[target].release && !state->record.slot[target].confirmed)
 		return DETAIL_OK;
@@ -297,7 +303,7 @@ static enum detail run_steps(struct run *run, struct source *source,
 	struct device *device = run->device;
 	enum detail detail;
 
-	if ((detail = check_and_plan(run, source, options->wanted)) ||
+	if ((detail = check_and_plan(run, source, options)) ||
 	    (detail = check_consent(run, options)))
 		return detail;
 	/*

@@ -12,7 +12,9 @@
 #include "front.h"
 #include "plan.h"
 
-#define INSTALL_CHECKPOINT (8u << 20) /* bytes written between two journal records */
+#define INSTALL_CHECKPOINT                                                                         \
+	(8u << 20) /* what a cut may cost; a flush for each takes little time                      \
+		    */
 
 /*
  * What an install works on. All pointers are the caller's; one device serves any number of calls,
@@ -28,7 +30,8 @@ struct device {
 	struct clock *clock;
 	struct observer *observer; /* may be NULL */
 	struct front *front;
-	uint8_t *buffer; /* CHUNK_SIZE_MAX bytes, for reading the target */
+	uint8_t *buffer;     /* CHUNK_SIZE_MAX bytes, for reading the target */
+	uint32_t checkpoint; /* bytes written between two flushes (and journal records) */
 	int running; /* slot index of the running system; -1: recovery, or a disk that does not run
 			(factory) */
 };
@@ -37,6 +40,7 @@ struct install_options {
 	int wanted;	   /* slot index, -1: any */
 	bool allow_older;  /* somebody agreed to an older release */
 	bool verify_first; /* prove the whole package before the first write, whatever the board */
+	const uint8_t *id; /* of the package that was agreed to, HASH_LEN bytes; NULL: any */
 };
 
 /*
@@ -71,7 +75,7 @@ enum detail install_settle(struct device *device, const char *reason, bool *sett
 
 /*
  * The running system proved itself: good mark, tries, then floor and epoch (I7), then the journal
- * is idle.
+ * is idle. SLOT_NOT_BOOTABLE: it is being written, or was given up, and cannot have been started.
  */
 enum detail install_confirm(struct device *device, struct result *result);
 
@@ -80,6 +84,13 @@ enum detail install_confirm(struct device *device, struct result *result);
  * be started.
  */
 enum detail install_reject(struct device *device, const struct fault *why, struct result *result);
+
+/*
+ * Whether a restart after a rejection leads somewhere: the slot was given up, or the boot loader
+ * has taken a try from it. Where it could not (the flags take no store), the same system would be
+ * started again and again (I8).
+ */
+bool install_may_restart(struct device *device);
 
 enum detail install_request_recovery(struct device *device, const char *reason,
 				     struct fault *fault);

@@ -12,24 +12,29 @@ static bool was_begun(const struct journal *journal)
 }
 
 /*
- * Whether the flip of a journalled install happened: the flags alone say so. A marked target is in
- * no order.
+ * Whether the flip of a journalled install happened: the flags say so, and the device record, which
+ * names the package since just before the flip and nothing from before the first write until then.
+ * A marked target is in no order; one that is, and that the record does not name, was brought back
+ * by somebody else.
  */
-static bool was_flipped(const struct journal *journal, const struct flags *flags)
+static bool was_flipped(const struct state *state, const struct flags *flags)
 {
-	return was_begun(journal) && flags_in_order(flags, journal->target);
+	const struct journal *j = &state->journal;
+
+	return was_begun(j) && flags_in_order(flags, j->target) &&
+	       hash_equal(state->record.slot[j->target].package_id, j->package_id);
 }
 
 /* What was committed and is in no order any more was given up: nothing of it waits. */
-static bool was_given_up(const struct journal *journal, const struct flags *flags)
+static bool was_given_up(const struct state *state, const struct flags *flags)
 {
-	return journal->step == JOURNAL_COMMITTED && !was_flipped(journal, flags);
+	return state->journal.step == JOURNAL_COMMITTED && !was_flipped(state, flags);
 }
 
 bool install_is_pending(const struct state *state, const struct flags *flags)
 {
-	return was_begun(&state->journal) && !was_flipped(&state->journal, flags) &&
-	       !was_given_up(&state->journal, flags);
+	return was_begun(&state->journal) && !was_flipped(state, flags) &&
+	       !was_given_up(state, flags);
 }
 
 static void begin_result(const struct device *device, enum result_what what, int slot,
@@ -159,6 +164,9 @@ static enum detail keep_confirmation(struct device *device, size_t slot, struct 
 	struct state_record *record = &state->record;
 	struct state_record before = *record;
 	const struct journal *j = &state->journal;
+	bool journalled = was_begun(j) && j->target == slot &&
+			  hash_equal(j->package_id, record->slot[slot].package_id);
+	bool changed;
 	enum detail detail;
 
 	record->slot[slot].confirmed = true;
@@ -166,16 +174,17 @@ static enum detail keep_confirmation(struct device *device, size_t slot, struct 
 	forget_failed(record, record->slot[slot].package_id);
 	if (record->confirmed_release < record->slot[slot].release)
 		record->confirmed_release = record->slot[slot].release;
-	if (was_begun(j) && j->target == slot &&
-	    hash_equal(j->package_id, record->slot[slot].package_id)) {
-		if (record->rollback_floor < j->rollback_floor)
-			record->rollback_floor = j->rollback_floor;
-		if (record->key_epoch < j->key_epoch)
-			record->key_epoch = j->key_epoch;
-	}
+	if (journalled && record->rollback_floor < j->rollback_floor)
+		record->rollback_floor = j->rollback_floor;
+	if (journalled && record->key_epoch < j->key_epoch)
+		record->key_epoch = j->key_epoch;
 	/* A copy that differs in its padding is stored once more, and that is all. */
 	/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
-	if (memcmp(&before, record, sizeof(before)) && (detail = state_store_record(state, fault)))
+	changed = memcmp(&before, record, sizeof(before));
+	if (changed && (detail = state_store_record(state, fault)))
+		return detail;
+	/* Where the floor may have risen, in two: one block that goes bad must not lower it. */
+	if (journalled && (detail = state_store_record(state, fault)))
 		return detail;
 	return was_begun(j) && j->target == slot ? end_journal(device, fault) : DETAIL_OK;
 }
@@ -188,7 +197,7 @@ static bool trial_failed(const struct device *device, const struct flags *flags)
 {
 	const struct journal *j = &device->state->journal;
 
-	return was_flipped(j, flags) && !flags->slot[j->target].good &&
+	return was_flipped(device->state, flags) && !flags->slot[j->target].good &&
 	       !flags->slot[j->target].tries && device->running != (int)j->target;
 }
 
@@ -222,11 +231,11 @@ static bool note_lost_state(struct device *device, const struct flags *flags, st
 /* A wipe whose request for recovery was taken back, by whatever means. */
 static void settle_wipe(struct device *device, const struct flags *flags)
 {
-	bool begun = device->state->record.wipe == STATE_WIPE_BEGUN;
+	bool wanted = device->state->record.wipe != STATE_WIPE_NONE;
 	struct result result;
 	struct fault ignored;
 
-	if (flags->recovery || forget_wipe(device, &ignored) || !begun)
+	if (flags->recovery || !wanted || forget_wipe(device, &ignored))
 		return;
 	begin_result(device, RESULT_WIPE, -1, &result);
 	fault_set(&result.fault, DETAIL_INTERRUPTED, "erasing user data");
@@ -257,15 +266,39 @@ static enum detail settle_fallback(struct device *device, struct flags *flags, b
 	return detail;
 }
 
+/*
+ * I2: the target of an install that waits says nothing of itself. Where flags do (a hand, or a boot
+ * loader that could not read them for once and stored older ones), it is marked again, in both
+ * copies. A system that runs from there is not taken away; it cannot confirm itself.
+ */
+static enum detail settle_target(struct device *device, struct flags *flags, struct fault *fault)
+{
+	const struct journal *j = &device->state->journal;
+	struct flags marked = *flags;
+	enum detail detail;
+
+	if (!install_is_pending(device->state, flags) || device->running == (int)j->target)
+		return DETAIL_OK;
+	flags_mark_target(&marked, j->target);
+	if (flags_equal(flags, &marked))
+		return DETAIL_OK;
+	observer_line(device->observer, "trial: a slot that is being written was called bootable");
+	*flags = marked;
+	detail = store_flags(device, flags, false, fault);
+	return detail ? detail : store_flags(device, flags, false, fault);
+}
+
 /* What a cut kept the journal from saying: that the flip happened, or that it was given up. */
 static enum detail settle_journal(struct device *device, const struct flags *flags,
 				  struct fault *fault)
 {
 	struct journal *j = &device->state->journal;
 
-	if (was_given_up(j, flags))
+	/* The board tree may have lost a slot since. */
+	if (was_given_up(device->state, flags) || j->target >= device->board->slot_count)
 		return end_journal(device, fault);
-	if (!was_flipped(j, flags) || flags->slot[j->target].good || j->step == JOURNAL_COMMITTED)
+	if (!was_flipped(device->state, flags) || flags->slot[j->target].good ||
+	    j->step == JOURNAL_COMMITTED)
 		return DETAIL_OK;
 	j->step = JOURNAL_COMMITTED;
 	return state_store_journal(device->state, fault);
@@ -285,9 +318,10 @@ enum detail install_settle(struct device *device, const char *reason, bool *sett
 		return detail;
 	*settled = note_lost_state(device, &flags, result);
 	settle_wipe(device, &flags);
-	if ((detail = settle_journal(device, &flags, fault)))
+	if ((detail = settle_journal(device, &flags, fault)) ||
+	    (detail = settle_target(device, &flags, fault)))
 		return detail;
-	if (was_flipped(j, &flags) && flags.slot[j->target].good)
+	if (was_flipped(state, &flags) && flags.slot[j->target].good)
 		return keep_confirmation(device, j->target, fault);
 	if (!trial_failed(device, &flags))
 		return settle_fallback(device, &flags, settled, result, fault);
@@ -327,6 +361,29 @@ static void drop_below_floor(const struct device *device, size_t running, struct
 			flags_give_up(flags, i);
 }
 
+/*
+ * Whether the boot script can have started the running slot. One that is being written, or was
+ * given up, does not become good because somebody says so.
+ */
+static bool may_confirm(const struct device *device, const struct flags *flags)
+{
+	size_t running = (size_t)device->running;
+
+	if (install_is_pending(device->state, flags) && device->state->journal.target == running)
+		return false;
+	return flags_in_order(flags, running) || flags->slot[running].good;
+}
+
+static enum detail slot_fault(const struct device *device, enum detail detail, struct fault *fault)
+{
+	char object[32];
+	struct text t = TEXT_IN(object);
+
+	text_add(&t, "slot ");
+	text_add(&t, device->board->slots[device->running].name);
+	return fault_set(fault, detail, object);
+}
+
 enum detail install_confirm(struct device *device, struct result *result)
 {
 	struct state *state = device->state;
@@ -343,6 +400,8 @@ enum detail install_confirm(struct device *device, struct result *result)
 	if (detail)
 		return detail;
 	before = flags;
+	if (!may_confirm(device, &flags))
+		return slot_fault(device, DETAIL_SLOT_NOT_BOOTABLE, &result->fault);
 	flags_confirm(&flags, (size_t)device->running, device->board->tries);
 	drop_below_floor(device, (size_t)device->running, &flags);
 	if (!flags_equal(&before, &flags)) {
@@ -386,6 +445,16 @@ enum detail install_reject(struct device *device, const struct fault *why, struc
 	}
 	keep_result(device, result);
 	return why->detail;
+}
+
+bool install_may_restart(struct device *device)
+{
+	struct flags flags;
+
+	if (device->running < 0 || install_load_flags(device, &flags, NULL, NULL))
+		return false;
+	return !flags_in_order(&flags, (size_t)device->running) ||
+	       flags.slot[device->running].tries < device->board->tries;
 }
 
 enum detail install_request_recovery(struct device *device, const char *reason, struct fault *fault)

@@ -238,7 +238,8 @@ enum detail plan_make(struct plan *plan, const struct plan_request *request, str
 	const struct manifest *m = request->manifest;
 	const struct journal *j = request->journal;
 	const struct board_slot *slot;
-	enum detail detail;
+	struct fault no_slot;
+	enum detail detail, target;
 
 	memset(plan, 0, sizeof(*plan));
 	if ((detail = check_product(request, fault)))
@@ -247,9 +248,16 @@ enum detail plan_make(struct plan *plan, const struct plan_request *request, str
 		return fault_set(fault, DETAIL_SLOT_UNKNOWN, "the wanted slot");
 	plan->resume = j->step >= JOURNAL_BEGIN && j->step <= JOURNAL_VERIFIED &&
 		       hash_equal(j->package_id, request->package_id);
-	if ((detail = check_release(plan, request, fault)) ||
-	    (detail = choose_target(plan, request, fault)))
+	target = choose_target(plan, request, &no_slot);
+	/* The same package into another slot is another install. */
+	plan->resume = plan->resume && !target && j->target == plan->target;
+	if ((detail = check_release(plan, request, fault)))
 		return detail;
+	if (target) {
+		if (fault)
+			*fault = no_slot;
+		return target;
+	}
 	for (size_t i = 0; i < m->image_count; i++)
 		if ((detail = plan_one(plan, request, &m->images[i], fault)))
 			return detail;

@@ -36,38 +36,57 @@ static uint64_t record_serial(const struct ring *ring, uint32_t index, const uin
 	return hash_equal(sha256, block + AT_HASH) ? serial : 0;
 }
 
+/* A read that fails is tried once more: media have their moments. */
 static int read_block(struct ring *ring, uint32_t index, uint8_t *block)
 {
-	return ring->dev->ops->read(ring->dev, (uint64_t)(ring->first + index) * RING_BLOCK, block,
-				    RING_BLOCK);
+	const struct dev_ops *ops = ring->dev->ops;
+	uint64_t off = (uint64_t)(ring->first + index) * RING_BLOCK;
+	int error = ops->read(ring->dev, off, block, RING_BLOCK);
+
+	if (error)
+		error = ops->read(ring->dev, off, block, RING_BLOCK);
+	if (error)
+		ring->error = error;
+	return error;
 }
 
 enum detail ring_open(struct ring *ring, struct dev *dev, uint32_t id, uint32_t first,
 		      uint32_t blocks, uint8_t *block, struct fault *fault)
 {
+	uint32_t unreadable = 0;
+
 	*ring = (struct ring){.dev = dev, .id = id, .first = first, .blocks = blocks};
 	for (uint32_t i = 0; i < blocks; i++) {
-		int error = read_block(ring, i, block);
 		uint64_t serial;
 
-		/*
-		 * What cannot be read may be the newest: going on would write over it, or believe
-		 * an older one.
-		 */
-		if (error)
-			return fault_errno(fault, DETAIL_DEVICE_READ, "state partition", error);
+		if (read_block(ring, i, block)) {
+			unreadable++;
+			continue;
+		}
 		serial = record_serial(ring, i, block);
 		if (serial > ring->serial)
 			ring->serial = serial;
 	}
-	return DETAIL_OK;
+	ring->tried = ring->serial;
+	/*
+	 * One block that cannot be read is as one that has rotted: what it held is lost, and what
+	 * must not be lost stands in two. Of more, or when nothing else is there, nobody knows.
+	 */
+	return unreadable > 1 || (unreadable && !ring->serial)
+		       ? fault_errno(fault, DETAIL_DEVICE_READ, "state partition", ring->error)
+		       : DETAIL_OK;
 }
 
-enum detail ring_append(struct ring *ring, const void *content, size_t len, uint8_t *block,
-			struct fault *fault)
+static uint32_t index_of(const struct ring *ring, uint64_t serial)
 {
-	uint64_t serial = ring->serial + 1;
-	uint64_t off = (ring->first + (serial - 1) % ring->blocks) * RING_BLOCK;
+	return (uint32_t)((serial - 1) % ring->blocks);
+}
+
+static enum detail append_at(struct ring *ring, uint64_t serial, const void *content, size_t len,
+			     uint8_t *block, struct fault *fault)
+{
+	uint32_t index = index_of(ring, serial);
+	uint8_t sha256[HASH_LEN];
 	int error;
 
 	memset(block, 0, RING_BLOCK);
@@ -77,14 +96,51 @@ enum detail ring_append(struct ring *ring, const void *content, size_t len, uint
 	store_be32(block + AT_LEN, (uint32_t)len);
 	memcpy(block + RING_HEADER, content, len);
 	record_hash(block, len, block + AT_HASH);
-	error = ring->dev->ops->write(ring->dev, off, block, RING_BLOCK);
+	memcpy(sha256, block + AT_HASH, HASH_LEN);
+	error = ring->dev->ops->write(ring->dev, (uint64_t)(ring->first + index) * RING_BLOCK,
+				      block, RING_BLOCK);
 	if (error)
 		return fault_errno(fault, DETAIL_DEVICE_WRITE, "state partition", error);
 	error = ring->dev->ops->flush(ring->dev);
 	if (error)
 		return fault_errno(fault, DETAIL_DEVICE_FLUSH, "state partition", error);
-	ring->serial = serial;
+	/* A medium that says nothing and keeps something else: the next step must not build on it.
+	 */
+	error = read_block(ring, index, block);
+	if (error)
+		return fault_errno(fault, DETAIL_DEVICE_READ, "state partition", error);
+	if (record_serial(ring, index, block) != serial || !hash_equal(block + AT_HASH, sha256))
+		return fault_set(fault, DETAIL_READ_BACK, "state partition");
 	return DETAIL_OK;
+}
+
+enum detail ring_append(struct ring *ring, const void *content, size_t len, uint8_t *block,
+			struct fault *fault)
+{
+	enum detail detail = DETAIL_OK;
+
+	/* A block that takes nothing any more is passed over: it must not be the end of the ring.
+	 */
+	for (int attempt = 0; attempt < 2; attempt++) {
+		enum detail failed;
+
+		/*
+		 * What failed may be on the medium all the same: its serial is not used again. The
+		 * newest record stays where it is.
+		 */
+		do {
+			ring->tried++;
+		} while (ring->serial &&
+			 index_of(ring, ring->tried) == index_of(ring, ring->serial));
+		failed = append_at(ring, ring->tried, content, len, block, attempt ? NULL : fault);
+		if (!failed) {
+			ring->serial = ring->tried;
+			return DETAIL_OK;
+		}
+		if (!attempt)
+			detail = failed;
+	}
+	return detail;
 }
 
 bool ring_read(struct ring *ring, uint64_t back, uint8_t *block, const uint8_t **content,
@@ -95,7 +151,7 @@ bool ring_read(struct ring *ring, uint64_t back, uint8_t *block, const uint8_t *
 
 	if (back >= ring->serial || back >= ring->blocks)
 		return false;
-	index = (uint32_t)((serial - 1) % ring->blocks);
+	index = index_of(ring, serial);
 	if (read_block(ring, index, block) || record_serial(ring, index, block) != serial)
 		return false;
 	*content = block + RING_HEADER;

@@ -134,7 +134,7 @@ static enum detail take_chunk(struct run *run, const struct chunk *chunk)
 		return detail;
 	run->progress.written += chunk->len;
 	run->unsaved += chunk->len;
-	if (run->unsaved >= INSTALL_CHECKPOINT)
+	if (run->unsaved >= run->device->checkpoint)
 		return checkpoint(run, JOURNAL_PROGRESS, chunk->image, chunk->off + chunk->len);
 	return DETAIL_OK;
 }

@@ -101,19 +101,16 @@ static bool load_record(struct state *state)
 	return true;
 }
 
-static bool load_journal(struct state *state)
+static void load_journal(struct state *state)
 {
 	struct journal *j = &state->journal;
 	const uint8_t *raw;
 	size_t len;
 
 	memset(j, 0, sizeof(*j));
-	if (!state->journal_ring.serial)
-		return true;
-	if (!ring_read(&state->journal_ring, 0, state->block, &raw, &len))
-		return false;
-	if (!is_known(raw, len, JOURNAL_LEN) || load_be32(raw + 4) > JOURNAL_COMMITTED)
-		return true;
+	if (!ring_read(&state->journal_ring, 0, state->block, &raw, &len) ||
+	    !is_known(raw, len, JOURNAL_LEN) || load_be32(raw + 4) > JOURNAL_COMMITTED)
+		return;
 	j->step = (enum journal_step)load_be32(raw + 4);
 	memcpy(j->package_id, raw + 8, HASH_LEN);
 	j->release = load_be64(raw + 40);
@@ -127,7 +124,6 @@ static bool load_journal(struct state *state)
 	load_text(j->origin, sizeof(j->origin), raw + 152);
 	if (j->target >= BOARD_SLOTS_MAX)
 		memset(j, 0, sizeof(*j));
-	return true;
 }
 
 enum detail state_open(struct state *state, struct dev *dev, struct fault *fault)
@@ -145,18 +141,23 @@ enum detail state_open(struct state *state, struct dev *dev, struct fault *fault
 		return fault_set(fault, DETAIL_STATE_TOO_SMALL, object);
 	}
 	if ((detail = ring_open(&state->record_ring, dev, RING_RECORD, RECORD_FIRST, RECORD_BLOCKS,
-				state->block, fault)) ||
-	    (detail = ring_open(&state->journal_ring, dev, RING_JOURNAL, JOURNAL_FIRST,
-				JOURNAL_BLOCKS, state->block, fault)))
+				state->block, fault)))
 		return detail;
-	/* Reports only: a bad block among them must not stop an update (I10). */
+	/*
+	 * A hint (I9), and reports (I10): what can be read of them counts, bad blocks must not stop
+	 * an update.
+	 */
+	ring_open(&state->journal_ring, dev, RING_JOURNAL, JOURNAL_FIRST, JOURNAL_BLOCKS,
+		  state->block, &ignored);
 	ring_open(&state->result_ring, dev, RING_RESULT, RESULT_FIRST, STATE_RESULTS, state->block,
 		  &ignored);
 	ring_open(&state->log_ring, dev, RING_LOG, LOG_FIRST, STATE_LOG_BLOCKS, state->block,
 		  &ignored);
 	state->blank = !state->record_ring.serial;
-	if (!load_record(state) || !load_journal(state))
-		return fault_set(fault, DETAIL_DEVICE_READ, "state partition");
+	if (!load_record(state))
+		return fault_errno(fault, DETAIL_DEVICE_READ, "state partition",
+				   state->record_ring.error);
+	load_journal(state);
 	return DETAIL_OK;
 }
 
@@ -256,6 +257,14 @@ bool state_result(struct state *state, uint64_t back, struct result *result)
 	memcpy(result->package_id, raw + 440, HASH_LEN);
 	load_text(result->fault.object, sizeof(result->fault.object), raw + 472);
 	return true;
+}
+
+bool state_next_result(struct state *state, uint64_t *back, struct result *result)
+{
+	while (*back < STATE_RESULTS)
+		if (state_result(state, (*back)++, result))
+			return true;
+	return false;
 }
 
 void state_log(struct state *state, const char *line)

@@ -98,7 +98,10 @@ struct state {
 	uint8_t block[RING_BLOCK]; /* scratch */
 };
 
-/* Loads everything. A blank partition is an empty state. Details: STATE_TOO_SMALL, DEVICE_READ. */
+/*
+ * Loads everything. A blank partition is an empty state; one block that cannot be read costs what
+ * it held. Details: STATE_TOO_SMALL, DEVICE_READ (the device record).
+ */
 enum detail state_open(struct state *state, struct dev *dev, struct fault *fault);
 
 /*
@@ -115,6 +118,8 @@ enum detail state_add_result(struct state *state, const struct result *result, s
 
 /* The result that is `back` before the newest; false when there is none. */
 bool state_result(struct state *state, uint64_t back, struct result *result);
+/* One after the other, the newest first, over gaps; *back begins as 0. False: no more. */
+bool state_next_result(struct state *state, uint64_t *back, struct result *result);
 
 /*
  * Adds a line to the log in memory; it is stored by state_flush_log or when the block is full.

@@ -45,13 +45,19 @@ static void put_variable(struct writer *w, const char *name, const char *value)
 	put(w, value, strlen(value) + 1);
 }
 
-static enum copy_state read_copy(struct ubootenv *env, int i)
+static enum copy_state read_copy(struct ubootenv *env, int i, int *error)
 {
 	uint8_t *copy = env->copy[i];
 	size_t size = (size_t)env->board->flag_size;
+	int failed = env->disk->ops->read(env->disk, env->board->flag_off[i], copy, size);
 
-	if (env->disk->ops->read(env->disk, env->board->flag_off[i], copy, size))
+	/* Once more: media have their moments. */
+	if (failed)
+		failed = env->disk->ops->read(env->disk, env->board->flag_off[i], copy, size);
+	if (failed) {
+		*error = failed;
 		return COPY_UNREADABLE;
+	}
 	if (crc32(copy + ENV_DATA, size - ENV_DATA) != load_le32(copy + ENV_CRC))
 		return COPY_DAMAGED;
 	return COPY_VALID;
@@ -75,10 +81,11 @@ static int newer(uint8_t serial0, uint8_t serial1)
  */
 static int read_both(struct ubootenv *env, struct fault *fault)
 {
-	const enum copy_state state[2] = {read_copy(env, 0), read_copy(env, 1)};
+	int error = 0;
+	const enum copy_state state[2] = {read_copy(env, 0, &error), read_copy(env, 1, &error)};
 
-	if (state[0] == COPY_UNREADABLE || state[1] == COPY_UNREADABLE) {
-		fault_set(fault, DETAIL_DEVICE_READ, the_store);
+	if (error) {
+		fault_errno(fault, DETAIL_DEVICE_READ, the_store, error);
 		return -1;
 	}
 	if (state[0] == COPY_VALID && state[1] == COPY_VALID)

@@ -36,38 +36,74 @@ bool wipe_is_pending(const struct state_record *record, const struct flags *flag
 	return record->wipe != STATE_WIPE_NONE && flags->recovery;
 }
 
+/*
+ * Whether flags that cannot be read still ask for the one that was only asked for, nobody knows:
+ * the fault says that.
+ */
+static enum detail find_wanted(struct device *device, bool *wanted, struct fault *fault)
+{
+	const struct state_record *record = &device->state->record;
+	struct flags flags;
+	enum detail detail = install_load_flags(device, &flags, NULL, fault);
+
+	*wanted = wipe_is_pending(record, detail ? NULL : &flags);
+	if (detail == DETAIL_FLAGS_DAMAGED || *wanted || record->wipe == STATE_WIPE_NONE)
+		return DETAIL_OK;
+	return detail;
+}
+
 bool wipe_is_wanted(struct device *device)
 {
-	struct flags flags;
+	bool wanted;
 
-	return wipe_is_pending(&device->state->record,
-			       install_load_flags(device, &flags, NULL, NULL) ? NULL : &flags);
+	return find_wanted(device, &wanted, NULL) || wanted;
+}
+
+bool wipe_has_ended(struct device *device, const char *reason, struct result *result)
+{
+	struct state *state = device->state;
+
+	return !strcmp(reason, WIPE_REASON) && state_result(state, 0, result) &&
+	       result->what == RESULT_WIPE && state->record.boot_count - result->boot_count <= 1;
 }
 
 /*
  * The boot loader starts recovery, and nothing else, until the request is taken back. asked:
- * whether this is what asked for it. Flags that are damaged in both copies do that already.
+ * whether this is what asked for it.
  */
-static enum detail ask_for_recovery(struct device *device, bool may_be_damaged, bool *asked,
-				    struct fault *fault)
+static enum detail ask_for_recovery(struct device *device, bool *asked, struct fault *fault)
 {
 	struct flags flags;
-	struct fault why;
-	enum detail detail = install_load_flags(device, &flags, NULL, &why);
+	enum detail detail = install_load_flags(device, &flags, NULL, fault);
 
 	*asked = false;
-	if (detail == DETAIL_FLAGS_DAMAGED && may_be_damaged)
-		return DETAIL_OK;
-	if (detail) {
-		if (fault)
-			*fault = why;
+	if (detail || flags.recovery)
 		return detail;
-	}
-	if (flags.recovery)
-		return DETAIL_OK;
 	flags_request_recovery(&flags, WIPE_REASON);
 	*asked = true;
 	return device->flag_store->ops->store(device->flag_store, &flags, false, fault);
+}
+
+/*
+ * The same before the first zero, in both copies of the flags: the boot loader takes the older one
+ * when it cannot read the newer one. Flags that are damaged in both start nothing else already.
+ */
+static enum detail insist_on_recovery(struct device *device, struct fault *fault)
+{
+	struct flags flags;
+	struct fault why;
+	bool asked;
+	enum detail detail = ask_for_recovery(device, &asked, &why);
+
+	if (detail == DETAIL_FLAGS_DAMAGED)
+		return DETAIL_OK;
+	if (!detail)
+		detail = install_load_flags(device, &flags, NULL, &why);
+	if (!detail)
+		detail = device->flag_store->ops->store(device->flag_store, &flags, false, &why);
+	if (detail)
+		*fault = why;
+	return detail;
 }
 
 /*
@@ -99,7 +135,7 @@ enum detail wipe_request(struct device *device, struct fault *fault)
 	enum detail detail;
 
 	if ((detail = plan_wipe_make(&plan, device->board, device->gpt, fault)) ||
-	    (detail = ask_for_recovery(device, false, &asked, fault)))
+	    (detail = ask_for_recovery(device, &asked, fault)))
 		return detail;
 	detail = store_wipe(device, begun ? STATE_WIPE_BEGUN : STATE_WIPE_ASKED, 0, fault);
 	if (detail && !begun)
@@ -190,7 +226,7 @@ static enum detail erase_chunk(struct wipe *w, size_t part, uint64_t off, size_t
 		return part_fault(w, DETAIL_DEVICE_WRITE, part, off, error);
 	w->progress.written += len;
 	w->unflushed += len;
-	if (w->unflushed < INSTALL_CHECKPOINT)
+	if (w->unflushed < w->device->checkpoint)
 		return DETAIL_OK;
 	w->unflushed = 0;
 	error = dev->ops->flush(dev);
@@ -307,7 +343,6 @@ static enum detail run_steps(struct wipe *w, bool agreed)
 {
 	struct device *device = w->device;
 	uint32_t starts = agreed ? 0 : device->state->record.wipe_starts;
-	bool asked;
 	enum detail detail;
 
 	if ((detail = check(w, agreed)))
@@ -315,7 +350,7 @@ static enum detail run_steps(struct wipe *w, bool agreed)
 	begin_step(w, STEP_MARK, 0);
 	/* As I2 and I3: no system is started on data that is half gone, and the record comes first.
 	 */
-	if ((detail = ask_for_recovery(device, true, &asked, &w->fault)) ||
+	if ((detail = insist_on_recovery(device, &w->fault)) ||
 	    (detail = store_wipe(device, STATE_WIPE_BEGUN, starts + 1, &w->fault)))
 		return detail;
 	return erase(w);
@@ -342,12 +377,15 @@ enum detail wipe_run(struct device *device, bool agreed, struct result *result)
 {
 	struct wipe w = {.device = device};
 	struct fault fault;
+	bool wanted;
 	enum detail detail;
 
 	*result = (struct result){.what = RESULT_WIPE, .slot = RESULT_NO_SLOT};
 	if (device->running >= 0)
 		return fault_set(&result->fault, DETAIL_NOT_RECOVERY, the_wipe);
-	if (!agreed && !wipe_is_wanted(device))
+	if (!agreed && (detail = find_wanted(device, &wanted, &result->fault)))
+		return detail;
+	if (!agreed && !wanted)
 		return fault_set(&result->fault, DETAIL_WIPE_NEEDS_CONSENT, "user data");
 	detail = run_steps(&w, agreed);
 	close_parts(&w);

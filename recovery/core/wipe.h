@@ -25,8 +25,17 @@
 
 /* Whether there is one to be done. flags: NULL when they are damaged or cannot be read. */
 bool wipe_is_pending(const struct state_record *record, const struct flags *flags);
-/* The same, with the flags as they are. */
+/*
+ * The same, with the flags as they are. True too where that cannot be known, because they cannot be
+ * read: wipe_run says so then, and erases nothing.
+ */
 bool wipe_is_wanted(struct device *device);
+
+/*
+ * Whether recovery was started for a wipe that ended in the start before this one: its result. The
+ * result of an older one says nothing of what was asked for since.
+ */
+bool wipe_has_ended(struct device *device, const char *reason, struct result *result);
 
 /*
  * For the running system: recovery shall erase user data at the next start. After a failure nothing
@@ -40,10 +49,10 @@ enum detail wipe_withdraw(struct device *device, struct fault *fault);
 
 /*
  * Erases, in recovery or on a disk that does not run (else NOT_RECOVERY). agreed: somebody said yes
- * just now; else only a wipe that is wanted goes on (WIPE_NEEDS_CONSENT). After these two nothing
- * has happened. Otherwise the result, which is filled whatever happens, is stored, and after any
- * failure but INTERRUPTED the wipe is not wanted any more, and data may remain. After INTERRUPTED
- * or a power cut it goes on, at most WIPE_STARTS times (WIPE_GIVEN_UP).
+ * just now; else only a wipe that is wanted goes on (WIPE_NEEDS_CONSENT, or why that cannot be
+ * known). After these nothing has happened. Otherwise the result, which is filled whatever happens,
+ * is stored, and after any failure but INTERRUPTED the wipe is not wanted any more, and data may
+ * remain. After INTERRUPTED or a power cut it goes on, at most WIPE_STARTS times (WIPE_GIVEN_UP).
  *
  * Details: those of plan_wipe_make, of opening, reading, writing and flushing partitions and flags;
  * PARTITION_CHANGED, READ_BACK.

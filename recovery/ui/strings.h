@@ -45,6 +45,9 @@
 			 "An install writes them anew.")                                           \
 	X(TABLE_DAMAGED, "The primary partition table is damaged; its backup is used. Write it "   \
 			 "anew (sgdisk --load-backup, or `sfdisk` from the running system).")      \
+	X(NO_RESTART,                                                                              \
+	  "The boot flags take no store, so a restart would start the same system again: "         \
+	  "this one stays up.")                                                                    \
 	X(WORKING, "Another lifeboat process is working on this device.")                          \
 	X(PENDING_RUNNING, "The install of version %1 was interrupted. Give the same command "     \
 			   "again: it goes on where it stopped. (%2)")                             \

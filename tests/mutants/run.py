@@ -7,7 +7,8 @@ make gives the rest: SIM_COMPILE and SIM_LINK are how the simulator's core is co
 sanitizers; UNIT_COMPILE and UNIT_LINK the same of the unit tests, and UNIT their names in the order in which they are
 tried, with the functions that a test takes the place of in UNIT_WRAPS. Whom the patch names is asked first, then the
 simulator, then the others. A patch that no longer applies is a failure, so that it is not forgotten when the code moves
-on; so is one that nothing catches.
+on; so is one that nothing catches. All of them are content with the code as it ships, which is asked first, and a program
+that ends badly without a failure of its own catches nothing.
 """
 import concurrent.futures
 import os
@@ -88,7 +89,10 @@ def fails(command):
         found = re.search(pattern, done.stdout, re.M)
         if found:
             return " ".join(found.groups())
-    return "exit status %d" % done.returncode
+    if done.returncode < 0:
+        return "signal %d" % -done.returncode
+    raise Broken("%s says no failure that is known, and ends with status %d:\n%s" %
+                 (" ".join(command[1:]) or os.path.basename(command[0]), done.returncode, done.stdout[-500:]))
 
 
 class Mutant:
@@ -137,6 +141,20 @@ def try_one(patch):
         return name, None, str(e)
 
 
+class Control(Mutant):
+    """The code as it ships: what fails with this catches nothing."""
+
+    def __init__(self):
+        self.folder, self.files, self.libraries = os.path.join(BUILD, "control"), [], {}
+        os.makedirs(self.folder, exist_ok=True)
+
+    def content(self):
+        said = [self.sim()] + [self.unit(test) for test in words("UNIT")]
+        for line in filter(None, said):
+            print("  %-9s %-42s %s" % ("FAILED", "no mutant at all", line))
+        return not any(said)
+
+
 def main():
     names = sys.argv[1:]
     patches = sorted(os.path.join(HERE, f) for f in os.listdir(HERE) if f.endswith(".patch"))
@@ -145,6 +163,8 @@ def main():
         if len(patches) != len(names):
             sys.exit("There is no such mutant in tests/mutants.")
     os.makedirs(BUILD, exist_ok=True)
+    if not Control().content():
+        sys.exit("The tests fail without a mutant.")
     caught = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for name, by, problem in pool.map(try_one, patches):

@@ -103,8 +103,10 @@ class Nginx:
         return f"http://{host}:{self.port}/{path}"
 
     def requests(self):
-        """[(status, bytes, path, range)]"""
-        lines = (self.folder / "access.log").read_text().splitlines()
+        """[(status, bytes, path, range)]. A request is logged when nginx has ended it, which may be after the client."""
+        deadline = time.monotonic() + 10
+        while not (lines := (self.folder / "access.log").read_text().splitlines()) and time.monotonic() < deadline:
+            time.sleep(0.05)
         found = [re.fullmatch(r'(\d+) (\d+) GET (\S+) "(.*)"', line).groups() for line in lines]
         return [(int(status), int(sent), path, span) for status, sent, path, span in found]
 

@@ -248,8 +248,9 @@ struct memdisk {
 	uint64_t flip_off; /* the byte there is flipped when a flush makes it durable; UINT64_MAX:
 			      none */
 	int flip_times;
-	uint64_t lose_off; /* writes to this sector are lost at the flush; UINT64_MAX: none */
-	uint64_t bad_off;  /* reads that touch this byte fail; UINT64_MAX: none */
+	uint64_t lose_off;	/* writes to this sector are lost at the flush; UINT64_MAX: none */
+	uint64_t bad_off;	/* reads that touch this byte fail; UINT64_MAX: none */
+	uint64_t bad_write_off; /* the same for writes */
 	size_t reads, writes, flushes;
 	/* Called before each read, write and flush is done; buf: what is written. NULL: nobody. */
 	void (*watch)(struct memdisk *disk, const struct op *op, const uint8_t *buf);

@@ -113,6 +113,7 @@ void rig_boot(int running)
 		.observer = &rig.observer.observer,
 		.front = &front,
 		.buffer = buffer,
+		.checkpoint = INSTALL_CHECKPOINT,
 		.running = running,
 	};
 }

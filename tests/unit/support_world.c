@@ -91,7 +91,8 @@ static int memdev_write(struct dev *dev, uint64_t off, const void *buf, size_t l
 	op_add(d->disk, (struct op){.kind = OP_WRITE, .dev = d->label, .off = off, .len = len});
 	if (fires(d->disk, &d->disk->die))
 		d->disk->dead = true;
-	if (d->disk->dead || fires(d->disk, &d->disk->fail_write))
+	if (d->disk->dead || fires(d->disk, &d->disk->fail_write) ||
+	    touches(d->base + off, len, d->disk->bad_write_off))
 		return EIO_LINUX;
 	struct pending_write *w = malloc(sizeof(*w));
 	uint8_t *copy = malloc(len);
@@ -170,7 +171,7 @@ static void no_faults(struct memdisk *disk)
 {
 	disk->dead = false;
 	disk->fail_read = disk->fail_write = disk->fail_flush = disk->die = -1;
-	disk->flip_off = disk->lose_off = disk->bad_off = UINT64_MAX;
+	disk->flip_off = disk->lose_off = disk->bad_off = disk->bad_write_off = UINT64_MAX;
 	disk->flip_times = 0;
 	disk->fail_more = 0;
 }

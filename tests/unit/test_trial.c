@@ -335,6 +335,27 @@ static void i7_confirm_of_another_slot_raises_nothing(void **state)
 	check(strcmp(rig_env("BOOT_B_GOOD"), "1") != 0 && !rig.state.record.slot[1].confirmed);
 }
 
+/* One block of the state partition goes bad after the confirmation: unreadable, or other bytes. */
+static void one_bad_block_keeps_the_floor(void)
+{
+	const struct part *state = rig_part("state");
+	for (uint64_t block = 0; block < 4; block++)
+		for (int rots = 0; rots < 2; rots++) {
+			uint8_t *byte = rig.disk->now + state->off + block * 4096 + 700;
+			if (rots)
+				rig.disk->durable[byte - rig.disk->now] = *byte ^= 1;
+			else
+				rig.disk->bad_off = state->off + block * 4096;
+			rig_boot(1);
+			check(rig.state.record.rollback_floor == 8 &&
+			      rig.state.record.key_epoch == 5);
+			rig.disk->bad_off = UINT64_MAX;
+			if (rots)
+				rig.disk->durable[byte - rig.disk->now] = *byte ^= 1;
+		}
+	rig_boot(1);
+}
+
 /* I7 and I4 at every write: what is raised on the medium belongs to a system that is marked good on
  * the medium. */
 static void i7_confirm_cut_at_every_write(void **state)
@@ -360,6 +381,7 @@ static void i7_confirm_cut_at_every_write(void **state)
 			check(!settled);
 			assert_detail(install_confirm(&rig.device, &rig.result), DETAIL_OK);
 			is_confirmed();
+			one_bad_block_keeps_the_floor();
 			if (!died) {
 				assert_detail(d, DETAIL_OK);
 				check(cuts > 15);

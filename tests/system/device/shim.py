@@ -31,6 +31,16 @@ def library():
     return str(folder / "shim.so")
 
 
+def read_until(process, words):
+    """What it says until then."""
+    said = ""
+    while words not in said:
+        byte = process.stdout.read(1)
+        assert byte, f"it ended, and never said {words!r}: {said}"
+        said += byte
+    return said
+
+
 def environment(faults=(), speed=1, uid=None, root=None):
     """faults: (operation, end of a path, first byte, last byte, errno or "lost" or "end")."""
     variables = os.environ | {"LD_PRELOAD": library(), "SHIM_SPEED": str(speed),
@@ -127,6 +137,13 @@ class Machine:
         assert done.status >= 0, f"a signal ended it: {done}"
         assert expect is None or done.status == expect, done
         return done
+
+    def start(self, verb, *words, faults=(), speed=SPEED):
+        """The program, with pipes: for whoever does something meanwhile."""
+        self._write_nodes()
+        return subprocess.Popen([str(worlds.LIFEBOAT), verb, *map(str, words)], stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
+                                env=environment(faults, speed, self.uid, self.root), start_new_session=True)
 
     def recover(self, keys="", **more):
         """Recovery, until somebody switches it off."""

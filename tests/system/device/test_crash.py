@@ -385,7 +385,7 @@ def test_signals_while_it_writes(world, number):
     """A lost session does not end an install; who ends it on purpose is obeyed, and can go on later."""
     package = world.keep(compose(release=7))
     process = subprocess.Popen(["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e",
-                                "inject=fdatasync:delay_exit=600000:when=4", *world.command("install", package)],
+                                "inject=fdatasync:delay_exit=600000:when=5", *world.command("install", package)],
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8")
     deadline = time.monotonic() + 20
     while not world.holds("B", NEW[:1]) and time.monotonic() < deadline:

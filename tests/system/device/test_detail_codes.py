@@ -384,6 +384,20 @@ def program_without_keys(world):
         const struct trust trust_embedded = {0};"""))
 
 
+@code("PACKAGE_SWAPPED", "update.boat", status=shim.POWERED_OFF)
+def another_file_after_the_question(world):
+    """While recovery asks, another package comes under the same name."""
+    machine = Machine(world, "recovery")
+    machine.stick(files={"update.boat": compose().bytes()})
+    process = machine.start("recover")
+    text = shim.read_until(process, "Install")
+    (machine.root / "media/sda/update.boat").write_bytes(compose(release=8).bytes())
+    before = world.snapshot()
+    rest, _ = process.communicate("ip", timeout=30)
+    assert world.holds("A", worlds.images_of(5)) and before
+    return world, worlds.Done(subprocess.CompletedProcess([], process.returncode, text + rest, ""), ["recover"])
+
+
 # --- 30: the device could not be changed ------------------------------------------------------------------------------
 
 def blank_with(folder, **more):
@@ -656,6 +670,15 @@ def proved_system_that_does_not_come_up(world):
     world.verb("confirm", world.health, running="B", expect=0)
     world.setenv(BOOT_B_LEFT="0")
     return world.verb("confirm", world.health, running="A")
+
+
+@code("SLOT_NOT_BOOTABLE", "slot B", stored=None)
+def confirmed_after_it_was_given_up(world):
+    world.install(compose(), expect=0)
+    world.verb("reject", "too-slow", running="B", expect=0)
+    done = world.verb("confirm", world.health, running="B")
+    assert world.env["BOOT_B_GOOD"] == "0" and worlds.boot_choice(world.env) == "A"
+    return done
 
 
 @code("REJECTED", "release 7 (7.0) in slot B, reason too-slow", stored="confirm", status=0)
