@@ -25,6 +25,7 @@ struct bench {
 	struct oracle oracle;
 	struct driver driver;
 	unsigned cuts;	     /* before the run that goes on */
+	bool insists;	     /* see driver.h */
 	char reference[600]; /* how the run without a cut ends: I6 */
 
 	/* Called before each write and flush, and once at the end: a place for a cut. */

@@ -105,14 +105,17 @@ static enum sim_error strikes(struct sim_disk *disk, const struct sim_op *op)
 				   f->off < op->off + op->len);
 	uint64_t number;
 
-	if (f->error == SIM_NO_ERROR || f->kind != op->kind || !touches)
+	if (f->error == SIM_NO_ERROR || f->kind != op->kind || !touches || disk->spared)
 		return SIM_NO_ERROR;
 	number = disk->done[op->kind]++;
 	if (number != f->at && !(f->for_good && number > f->at))
 		return SIM_NO_ERROR;
-	if (!disk->fault_hit)
+	if (!disk->fault_hit) {
 		disk->fault_part = op->part;
+		disk->fault_off = op->off;
+	}
 	disk->fault_hit = true;
+	disk->fault_parts |= 1u << op->part->index;
 	return f->error;
 }
 
@@ -204,6 +207,7 @@ static int part_flush(struct dev *dev)
 	struct sim_disk *disk = p->disk;
 	struct sim_op op = {.kind = SIM_FLUSH, .part = p, .off = p->base, .len = 0};
 	enum sim_error error;
+	int result;
 
 	disk->before(disk->context, &op);
 	disk->ops++;
@@ -215,8 +219,9 @@ static int part_flush(struct dev *dev)
 	} else if (error == SIM_LOST) {
 		retire(disk, p->index, true);
 	}
-	disk->after(disk->context, &op, error ? EIO_LINUX : 0);
-	return error ? EIO_LINUX : 0;
+	result = error == SIM_ENOSPC ? ENOSPC_LINUX : error ? EIO_LINUX : 0;
+	disk->after(disk->context, &op, result);
+	return result;
 }
 
 /* --- Making and resetting --- */
@@ -287,7 +292,8 @@ void sim_disk_reset(struct sim_disk *disk)
 	disk->hash = 0;
 	memset(disk->done, 0, sizeof(disk->done));
 	memset(&disk->fault, 0, sizeof(disk->fault));
-	disk->fault_hit = false;
+	disk->fault_hit = disk->spared = false;
+	disk->fault_parts = 0;
 	for (int i = 0; i < disk->part_count; i++)
 		disk->parts[i].open = disk->parts[i].writable = 0;
 }

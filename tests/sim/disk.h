@@ -35,6 +35,7 @@ struct physics {
 	bool atomic; /* a sector that is being written holds the old or the new bytes after a cut */
 	unsigned lie; /* a flush that is said to be done leaves the newest `lie` writes volatile */
 	enum promise promise;
+	bool misreads; /* after a cut the boot loader cannot read the newer boot flags, for once */
 };
 
 struct sim_write {
@@ -103,6 +104,9 @@ struct sim_disk {
 	struct sim_fault fault;
 	bool fault_hit;
 	const struct sim_part *fault_part; /* where it struck first */
+	uint64_t fault_off;		   /* and at what place on the disk */
+	uint32_t fault_parts;		   /* all that it struck: a bit for each part's index */
+	bool spared;			   /* faults wait: what is done now is nobody's concern */
 
 	/* Before and after each operation; before: `ops` is still its number. */
 	void (*before)(void *context, const struct sim_op *op);

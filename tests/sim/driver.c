@@ -18,9 +18,17 @@ static void say(const struct driver *d, const char *format, ...)
 	putchar('\n');
 }
 
-static enum detail done(const struct driver *d, const char *what, enum detail detail)
+/* fault: what the call filled when it failed, or NULL. */
+static enum detail done(struct driver *d, const char *what, enum detail detail,
+			const struct fault *fault)
 {
 	say(d, "  %s: %s", what, detail_name(detail));
+	if (d->world->disk.fault_hit && !d->struck && !d->by_loader) {
+		d->struck = what;
+		d->said = (struct fault){.detail = detail};
+		if (detail && fault)
+			d->said = *fault;
+	}
 	return detail;
 }
 
@@ -31,6 +39,8 @@ static bool image_ok(void *context, char which)
 	const struct driver *d = context;
 	const struct part *p = world_part(d->world, "recovery");
 
+	if (which == 'R' && d->scenario->no_recovery)
+		return false;
 	if (which == 'R')
 		return !memcmp(d->world->disk.now + p->off, d->world->disk.base + p->off, p->len);
 	return look_boot_image(d->world, d->world->disk.now, (size_t)(which - 'A'));
@@ -49,6 +59,7 @@ static char boot(struct driver *d, char *reason)
 
 	d->oracle->doing = (struct doing){.running = -1, .installing = PKG_NONE, .flipped = -1};
 	boot_model_start(&model, &choice);
+	d->by_loader |= d->world->disk.fault_hit && !d->struck;
 	say(d, "  boot loader: starts %c %s", choice.started, choice.reason);
 	strcpy(reason, choice.reason);
 	return oracle_started(d->oracle, choice.started) ? choice.started : '-';
@@ -61,7 +72,7 @@ static enum detail start(struct driver *d, int running)
 	struct fault fault;
 
 	d->oracle->doing.running = running;
-	return done(d, "start", world_start(d->world, running, &fault));
+	return done(d, "start", world_start(d->world, running, &fault), &fault);
 }
 
 /* app_settle() */
@@ -72,8 +83,8 @@ static void count_and_settle(struct driver *d, const char *reason)
 	struct fault fault;
 	bool settled;
 
-	done(d, "count", install_count_boot(device, &fault));
-	done(d, "settle", install_settle(device, reason, &settled, &result, &fault));
+	done(d, "count", install_count_boot(device, &fault), &fault);
+	done(d, "settle", install_settle(device, reason, &settled, &result, &fault), &fault);
 	if (settled) {
 		state_log(&d->world->state, "trial: postcheck_failed");
 		state_flush_log(&d->world->state, &fault);
@@ -84,17 +95,13 @@ static enum detail install(struct driver *d, enum sim_package package, bool allo
 {
 	struct result result;
 
-	d->oracle->doing.installing = package;
-	d->oracle->doing.flipped = -1;
+	oracle_installs(d->oracle, (int)package);
 	d->last = world_install(d->world, package, allow_older, &result);
-	d->installed = true;
-	d->installs++;
 	if (result.fault.detail != d->last)
 		oracle_fail(d->oracle, "I8", "the install says %s, its result %s",
 			    detail_name(d->last), detail_name(result.fault.detail));
-	d->last_errno = result.fault.sys_errno;
 	oracle_installed(d->oracle, d->last);
-	return done(d, "install", d->last);
+	return done(d, "install", d->last, &result.fault);
 }
 
 /* --- Recovery --- */
@@ -112,7 +119,8 @@ static bool offers(struct driver *d)
 	if (package == PKG_NONE)
 		return false;
 	memsource_init(&source, w->package[package]->bytes, w->package[package]->len);
-	if (done(d, "plan", install_plan(&w->device, &source.source, &options, &plan, &fault)))
+	d->last_plan = install_plan(&w->device, &source.source, &options, &plan, &fault);
+	if (done(d, "plan", d->last_plan, &fault))
 		return false;
 	if (plan.older)
 		return d->scenario->agrees_to_older;
@@ -129,30 +137,41 @@ static enum next leave(struct driver *d)
 	if (!install_may_leave(device))
 		return NEXT_WAITS;
 	install_has_system(device, &again);
-	return done(d, "leave", install_leave_recovery(device, again, false, &fault))
+	return done(d, "leave", install_leave_recovery(device, again, false, &fault), &fault)
 		       ? NEXT_WAITS
 		       : NEXT_RESTART;
+}
+
+static enum detail wipe_now(struct driver *d, bool agreed)
+{
+	struct device *device = &d->world->device;
+	struct result result;
+	struct fault fault;
+	enum detail detail;
+
+	d->oracle->doing.wiping = true;
+	detail = done(d, "wipe", wipe_run(device, agreed, &result), &result.fault);
+	if (!detail)
+		done(d, "withdraw", wipe_withdraw(device, &fault), &fault);
+	d->oracle->doing.wiping = false;
+	return detail;
 }
 
 /* erase_what_waits(). True: this is what recovery was for. */
 static bool wipe(struct driver *d, const char *reason)
 {
-	struct world *w = d->world;
+	struct device *device = &d->world->device;
 	struct result result;
-	struct fault fault;
 
-	if (!wipe_is_wanted(&w->device))
-		return !strcmp(reason, WIPE_REASON) && state_result(&w->state, 0, &result) &&
-		       result.what == RESULT_WIPE;
-	d->oracle->doing.wiping = true;
-	if (!done(d, "wipe", wipe_run(&w->device, false, &result)))
-		done(d, "withdraw", wipe_withdraw(&w->device, &fault));
-	d->oracle->doing.wiping = false;
+	if (!wipe_is_wanted(device))
+		return wipe_has_ended(device, reason, &result);
+	wipe_now(d, false);
 	return true;
 }
 
 static enum next recovery(struct driver *d, const char *reason)
 {
+	const struct scenario *s = d->scenario;
 	struct fault ignored;
 
 	if (start(d, -1))
@@ -163,7 +182,10 @@ static enum next recovery(struct driver *d, const char *reason)
 	state_flush_log(&d->world->state, &ignored);
 	if (wipe(d, reason))
 		return leave(d);
-	if (offers(d) && !install(d, d->scenario->stick, d->scenario->agrees_to_older))
+	/* erase_when_agreed() */
+	if (s->wipes_by_menu && !d->person.has_wiped)
+		d->person.has_wiped = !wipe_now(d, true);
+	if (offers(d) && !install(d, s->stick, s->agrees_to_older))
 		return NEXT_RESTART;
 	return leave(d);
 }
@@ -179,11 +201,11 @@ static enum next confirm(struct driver *d, enum health health)
 	count_and_settle(d, "");
 	if (health == HEALTH_FAILS) {
 		fault_set(&why, DETAIL_HEALTH_FAILED, "health check");
-		done(d, "reject", install_reject(device, &why, &result));
-		return NEXT_RESTART;
+		done(d, "reject", install_reject(device, &why, &result), NULL);
+		return install_may_restart(device) ? NEXT_RESTART : NEXT_RUNS;
 	}
 	d->oracle->doing.confirming = true;
-	done(d, "confirm", install_confirm(device, &result));
+	done(d, "confirm", install_confirm(device, &result), &result.fault);
 	d->oracle->doing.confirming = false;
 	return NEXT_RUNS;
 }
@@ -198,17 +220,28 @@ static enum next wipe_once(struct driver *d)
 	if (data->dev.ops->read(&data->dev, 0, bytes, sizeof(bytes)))
 		return NEXT_RUNS;
 	if (!bytes_are_zero(bytes, sizeof(bytes)))
-		return done(d, "ask for a wipe", wipe_request(&d->world->device, &fault))
+		return done(d, "ask for a wipe", wipe_request(&d->world->device, &fault), &fault)
 			       ? NEXT_RUNS
 			       : NEXT_RESTART;
 	memset(bytes, 'n', sizeof(bytes));
-	d->oracle->doing.new_data = true;
+	d->oracle->doing.new_data = d->world->disk.spared = true;
 	data->writable = 1;
 	if (!data->dev.ops->write(&data->dev, 0, bytes, sizeof(bytes)) &&
 	    !data->dev.ops->flush(&data->dev))
 		d->person.has_wiped = 1;
-	d->oracle->doing.new_data = false;
+	d->oracle->doing.new_data = d->world->disk.spared = false;
 	return NEXT_RUNS;
+}
+
+/* After an error a person insists on what was wanted: this package, even if only for its trial. */
+static bool misses(const struct driver *d, int package)
+{
+	const struct scenario *s = d->scenario;
+	const struct world *w = d->world;
+
+	return d->insists && (package != (int)s->runs ||
+			      (s->stick != PKG_NONE && s->stick != s->runs &&
+			       !install_has_failed(&w->state, w->package[s->stick]->id)));
 }
 
 static enum next running(struct driver *d, size_t slot)
@@ -231,8 +264,9 @@ static enum next running(struct driver *d, size_t slot)
 		return install(d, s->agent, s->agrees_to_older) ? NEXT_RUNS : NEXT_RESTART;
 	if (s->wipes && !d->person.has_wiped)
 		return wipe_once(d);
-	if ((s->asks || (d->insists && package != (int)s->runs)) && !d->person.has_seen_recovery)
-		return done(d, "request", install_request_recovery(&w->device, "test", &fault))
+	if ((s->asks || misses(d, package)) && !d->person.has_seen_recovery)
+		return done(d, "request", install_request_recovery(&w->device, "test", &fault),
+			    &fault)
 			       ? NEXT_RUNS
 			       : NEXT_RESTART;
 	return NEXT_RUNS;

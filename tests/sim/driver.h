@@ -22,10 +22,13 @@ struct scenario {
 	enum sim_package stick;		      /* in the slot for sticks whenever recovery looks */
 	enum sim_package agent; /* what the system's update agent wants to be installed */
 	bool agrees_to_older;
-	bool by_hand;		 /* the person chooses the package, even one that has failed */
-	bool asks;		 /* the person wants to see recovery once */
-	bool wipes;		 /* and to wipe from there */
-	bool floods;		 /* the observer stores log lines at every occasion (I10) */
+	bool by_hand;	    /* the person chooses the package, even one that has failed */
+	bool asks;	    /* the person wants to see recovery once */
+	bool wipes;	    /* and to wipe from there */
+	bool wipes_by_menu; /* the person chooses it in recovery's menu, once */
+	bool no_recovery;   /* recovery's image is not valid */
+	bool many_ends; /* an error may lead to the same system by another way, in another slot */
+	bool floods;	/* the observer stores log lines at every occasion (I10) */
 	struct sim_fault always; /* something is broken throughout (I10) */
 	enum health health[PKGS];
 	bool blank;	       /* nothing has proved itself at the start */
@@ -43,12 +46,18 @@ struct driver {
 	struct oracle *oracle;
 	const struct scenario *scenario;
 	struct person person;
-	bool insists;	/* the person asks for recovery until the end is as it should be */
-	bool installed; /* an install was run */
-	unsigned installs;
-	enum detail last; /* its end */
-	int last_errno;
+	bool insists; /* the person asks for recovery until the end is as it should be */
 	bool trace;
+
+	/* Of the last install, for whoever asks what is usual. */
+	enum detail last, last_plan;
+	/*
+	 * The call during which a medium that fails on purpose failed first, and what it said of
+	 * it. NULL: none yet. by_loader: it was the boot loader.
+	 */
+	const char *struck;
+	struct fault said;
+	bool by_loader;
 };
 
 /* From power on to the end. Returns true when recovery waits for a person, false: a system runs. */

@@ -5,17 +5,52 @@
  */
 #include "explore.h"
 
+enum where { ANYWHERE, IN_SLOTS, IN_FLAGS, IN_STATE, IN_DATA };
+
 static const struct kind_of_error {
 	char letter;
 	enum sim_kind kind;
 	enum sim_error error;
 	int number; /* errno that a result has to name; 0: any */
+	enum where where;
 } kinds[] = {
-	{'r', SIM_READ, SIM_EIO, 0},	   {'w', SIM_WRITE, SIM_EIO, 5},
-	{'n', SIM_WRITE, SIM_ENOSPC, 28},  {'s', SIM_WRITE, SIM_SHORT, 5},
-	{'c', SIM_WRITE, SIM_CORRUPTS, 0}, {'f', SIM_FLUSH, SIM_EIO, 5},
-	{'l', SIM_FLUSH, SIM_LOST, 5},
+	{'r', SIM_READ, SIM_EIO, 5, ANYWHERE},
+	{'w', SIM_WRITE, SIM_EIO, 5, ANYWHERE},
+	{'n', SIM_WRITE, SIM_ENOSPC, 28, ANYWHERE},
+	{'s', SIM_WRITE, SIM_SHORT, 5, ANYWHERE},
+	{'f', SIM_FLUSH, SIM_EIO, 5, ANYWHERE},
+	{'e', SIM_FLUSH, SIM_ENOSPC, 28, ANYWHERE},
+	{'l', SIM_FLUSH, SIM_LOST, 5, ANYWHERE},
+	/* Bytes that go wrong in silence. */
+	{'c', SIM_WRITE, SIM_CORRUPTS, 0, IN_SLOTS},
+	{'g', SIM_WRITE, SIM_CORRUPTS, 0, IN_FLAGS},
+	{'t', SIM_WRITE, SIM_CORRUPTS, 0, IN_STATE},
+	{'d', SIM_WRITE, SIM_CORRUPTS, 0, IN_DATA},
 };
+
+static void set_range(const struct world *w, enum where where, struct sim_fault *fault)
+{
+	const struct part *last = &w->parts[2 * w->slots - 1];
+	const struct part *part = world_part(w, where == IN_STATE ? "state" : "data");
+
+	switch (where) {
+	case ANYWHERE:
+		break;
+	case IN_SLOTS:
+		fault->off = SIM_PARTS;
+		fault->len = last->off + last->len - SIM_PARTS;
+		break;
+	case IN_FLAGS:
+		fault->off = SIM_ENV_A;
+		fault->len = SIM_PARTS - SIM_ENV_A;
+		break;
+	case IN_STATE:
+	case IN_DATA:
+		fault->off = part->off;
+		fault->len = part->len;
+		break;
+	}
+}
 
 static struct sim_fault fault_of(const struct world *w, const struct kind_of_error *kind,
 				 uint64_t at, bool for_good)
@@ -23,12 +58,7 @@ static struct sim_fault fault_of(const struct world *w, const struct kind_of_err
 	struct sim_fault fault = {
 		.kind = kind->kind, .error = kind->error, .at = at, .for_good = for_good};
 
-	/* Bytes that go wrong in silence are looked for in what is installed. */
-	if (kind->error == SIM_CORRUPTS) {
-		fault.off = SIM_PARTS;
-		fault.len =
-			w->parts[2 * w->slots - 1].off + w->parts[2 * w->slots - 1].len - SIM_PARTS;
-	}
+	set_range(w, kind->where, &fault);
 	return fault;
 }
 
@@ -54,29 +84,64 @@ unsigned errors_starts(bool for_good)
 	return for_good ? 9 : 0;
 }
 
-/* What the last install said, against what went wrong. */
-static void judge_status(struct bench *b, const struct kind_of_error *kind, enum detail usual)
+/* Results and log: what nobody but a reader misses. */
+static bool struck_a_report(const struct world *w)
+{
+	const struct sim_disk *disk = &w->disk;
+	const struct part *state = world_part(w, "state");
+	uint64_t first = state->off + (uint64_t)look_areas[AREA_RESULT].first * 4096;
+	uint64_t end = state->off + (uint64_t)look_areas[AREA_PENDING].first * 4096;
+
+	return disk->fault.kind != SIM_FLUSH && disk->fault_off >= first && disk->fault_off < end;
+}
+
+/* What the scenario's calls say when nothing fails. */
+struct usual {
+	enum detail install, plan, settle;
+};
+
+static bool is_usual(const struct driver *d, const struct usual *usual)
+{
+	enum detail said = d->said.detail;
+
+	return !said || !strcmp(d->struck, "reject") ||
+	       (!strcmp(d->struck, "install") && said == usual->install) ||
+	       (!strcmp(d->struck, "plan") && said == usual->plan) ||
+	       (!strcmp(d->struck, "settle") && said == usual->settle);
+}
+
+/*
+ * What the call said during which the medium failed first: it may have helped itself, or else it
+ * names what went wrong, with the status of a failed install, and the medium's own errno.
+ */
+static void judge_status(struct bench *b, const struct kind_of_error *kind, bool for_good,
+			 const struct usual *usual)
 {
 	const struct sim_disk *disk = &b->world.disk;
 	const struct driver *d = &b->driver;
-	bool target = disk->fault_hit && disk->fault_part && disk->fault_part->bulk &&
-		      kind->kind != SIM_READ && kind->error != SIM_CORRUPTS;
+	const struct fault *said = &d->said;
+	bool target = disk->fault_part->bulk && kind->kind != SIM_READ && kind->number;
 
-	if (!d->installed || !disk->fault_hit)
+	if (!d->struck)
 		return;
-	if (d->last && d->last != usual && detail_status(d->last) != STATUS_INSTALL_FAILED)
-		oracle_fail(&b->oracle, "I8", "an install on a failing medium says %s",
-			    detail_name(d->last));
-	if (target && d->installs == 1 && !d->last)
+	if (target && !strcmp(d->struck, "install") && !said->detail)
 		oracle_fail(&b->oracle, "I5", "the target could not be written, and all is well");
-	if (target && d->installs == 1 && kind->number && d->last_errno != kind->number)
-		oracle_fail(&b->oracle, "I8", "errno %d is told as %d (%s)", kind->number,
-			    d->last_errno, detail_name(d->last));
+	if (is_usual(d, usual))
+		return;
+	if (struck_a_report(&b->world) && !for_good)
+		oracle_fail(&b->oracle, "I10", "%s fails with %s for a report that was not kept",
+			    d->struck, detail_name(said->detail));
+	if (detail_status(said->detail) != STATUS_INSTALL_FAILED)
+		oracle_fail(&b->oracle, "I8", "%s on a failing medium says %s", d->struck,
+			    detail_name(said->detail));
+	if (kind->number && said->sys_errno != kind->number)
+		oracle_fail(&b->oracle, "I8", "%s: errno %d is told as %d (%s)", d->struck,
+			    kind->number, said->sys_errno, detail_name(said->detail));
 }
 
 /* One run with a fault and the next without. Returns whether the fault was reached. */
 static bool one(struct bench *b, const struct kind_of_error *kind, uint64_t at, bool for_good,
-		enum detail usual, struct totals *totals)
+		const struct usual *usual, struct totals *totals)
 {
 	static const struct outcome nothing;
 	struct sim_fault fault = fault_of(&b->world, kind, at, for_good);
@@ -85,11 +150,9 @@ static bool one(struct bench *b, const struct kind_of_error *kind, uint64_t at, 
 
 	snprintf(path, sizeof(path), "!%c%llu%s", kind->letter, (unsigned long long)at,
 		 for_good ? "*" : "");
-	b->driver.installed = false;
-	b->driver.installs = 0;
 	if (bench_run(b, NULL, &fault) == BENCH_FAILED) {
 		totals_fail(totals, b, path);
-		return true;
+		return b->world.disk.fault_hit;
 	}
 	if (!b->world.disk.fault_hit)
 		return false;
@@ -98,14 +161,14 @@ static bool one(struct bench *b, const struct kind_of_error *kind, uint64_t at, 
 		totals_fail(totals, b, path);
 		return true;
 	}
-	judge_status(b, kind, usual);
+	judge_status(b, kind, for_good, usual);
 	after = snapshot_make(b, &nothing, path);
 	after->cuts = errors_starts(for_good);
 	after->person = (struct person){0};
-	b->driver.insists = true;
+	b->insists = true;
 	if (bench_run(b, after, NULL) == BENCH_FAILED)
 		totals_fail(totals, b, path);
-	b->driver.insists = false;
+	b->insists = false;
 	snapshot_free(after);
 	return true;
 }
@@ -114,14 +177,15 @@ void explore_errors(const struct scenario *scenario, const struct physics *physi
 		    bool stop_at_first, struct totals *totals)
 {
 	struct bench *b = bench_alloc(sizeof(*b));
-	enum detail usual;
+	struct usual usual;
 
 	if (bench_open(b, scenario, physics, false) == BENCH_FAILED)
 		totals_fail(totals, b, "");
-	usual = b->driver.last;
+	/* Damaged flags are so until an install has written them anew. */
+	usual = (struct usual){b->driver.last, b->driver.last_plan, DETAIL_FLAGS_DAMAGED};
 	for (size_t k = 0; k < COUNT(kinds); k++)
 		for (int for_good = 0; for_good < 2; for_good++)
-			for (uint64_t at = 0; one(b, &kinds[k], at, for_good, usual, totals); at++)
+			for (uint64_t at = 0; one(b, &kinds[k], at, for_good, &usual, totals); at++)
 				if (totals->failures && stop_at_first)
 					goto end;
 end:

@@ -22,6 +22,33 @@ static bool look_flag(const uint8_t *copy, size_t size, const char *name)
 	return value && !strcmp(value, "1");
 }
 
+/* What U-Boot adds when it stores is nobody's either. */
+static bool is_foreign(const char *name)
+{
+	static const char *const known[] = {"BOOT_", "stdin=", "stdout=", "stderr="};
+
+	for (size_t i = 0; i < COUNT(known); i++)
+		if (!strncmp(name, known[i], strlen(known[i])))
+			return false;
+	return true;
+}
+
+static uint64_t hash_others(const uint8_t *copy, size_t size)
+{
+	uint64_t sum = 0;
+
+	for (const char *at = (const char *)copy + 5; at < (const char *)copy + size && *at;
+	     at += strlen(at) + 1) {
+		uint64_t h = 0xcbf29ce484222325u;
+		if (!is_foreign(at))
+			continue;
+		for (const char *c = at; *c; c++)
+			h = (h ^ (uint8_t)*c) * 0x100000001b3u;
+		sum += h;
+	}
+	return sum;
+}
+
 void look_env_copy(const struct world *w, const uint8_t *copy, struct look_env *env)
 {
 	memset(env, 0, sizeof(*env));
@@ -35,6 +62,7 @@ void look_env_copy(const struct world *w, const uint8_t *copy, struct look_env *
 	env->good[0] = look_flag(copy, w->env_size, "BOOT_A_GOOD");
 	env->good[1] = look_flag(copy, w->env_size, "BOOT_B_GOOD");
 	env->recovery = look_flag(copy, w->env_size, "BOOT_RECOVERY");
+	env->others = hash_others(copy, w->env_size);
 }
 
 void look_env(const struct world *w, const uint8_t *disk, struct look_env *env)
@@ -52,7 +80,7 @@ bool look_env_same(const struct look_env *a, const struct look_env *b)
 {
 	return a->valid == b->valid && !strcmp(a->order, b->order) && a->left[0] == b->left[0] &&
 	       a->left[1] == b->left[1] && a->good[0] == b->good[0] && a->good[1] == b->good[1] &&
-	       a->recovery == b->recovery;
+	       a->recovery == b->recovery && a->others == b->others;
 }
 
 bool look_in_order(const struct look_env *env, size_t slot)
@@ -74,27 +102,53 @@ static bool block_holds(const uint8_t *block, size_t len)
 	return !memcmp(sha256, block + 32, HASH_LEN);
 }
 
-/* The newest sound record of a ring: its content, and its serial; NULL and 0 when there is none. */
+/* The serial that a block claims, where it may stand; 0: none. */
+static uint64_t claimed_serial(const uint8_t *block, enum look_area area, uint32_t i, size_t len)
+{
+	uint64_t serial = load_be64(block + 8);
+
+	if (memcmp(block, "LBR1", 4) || load_be32(block + 4) != area + 1u || !serial ||
+	    (serial - 1) % look_areas[area].blocks != i || load_be32(block + 16) > 4096 - 64 ||
+	    (len && load_be32(block + 16) != len) || load_be32(block + 20) || load_be64(block + 24))
+		return 0;
+	return serial;
+}
+
+/*
+ * The newest sound record of a ring: its content, and its serial; NULL and 0 when there is none.
+ * len: of its content, 0: any.
+ */
 static const uint8_t *newest(const struct world *w, const uint8_t *disk, enum look_area area,
 			     size_t len, uint64_t *serial)
 {
 	const struct look_area_range *range = &look_areas[area];
 	const uint8_t *first = disk + world_part(w, "state")->off + (uint64_t)range->first * 4096;
-	const uint8_t *found = NULL;
 
-	*serial = 0;
-	for (uint32_t i = 0; i < range->blocks; i++) {
-		const uint8_t *block = first + (size_t)i * 4096;
-		uint64_t at = load_be64(block + 8);
-		if (memcmp(block, "LBR1", 4) || load_be32(block + 4) != area + 1u ||
-		    at <= *serial || (at - 1) % range->blocks != i ||
-		    load_be32(block + 16) != len || load_be32(block + 20) ||
-		    load_be64(block + 24) || !block_holds(block, len))
-			continue;
-		*serial = at;
-		found = block + 64;
+	/* From the highest serial that is claimed down to one that holds. */
+	for (uint64_t below = UINT64_MAX;; below = *serial) {
+		const uint8_t *found = NULL;
+		*serial = 0;
+		for (uint32_t i = 0; i < range->blocks; i++) {
+			const uint8_t *block = first + (size_t)i * 4096;
+			uint64_t at = claimed_serial(block, area, i, len);
+			if (at > *serial && at < below) {
+				*serial = at;
+				found = block;
+			}
+		}
+		if (!found)
+			return NULL;
+		if (block_holds(found, load_be32(found + 16)))
+			return found + 64;
 	}
-	return found;
+}
+
+uint64_t look_serial(const struct world *w, const uint8_t *disk, enum look_area area)
+{
+	uint64_t serial;
+
+	newest(w, disk, area, 0, &serial);
+	return serial;
 }
 
 void look_record_content(const uint8_t *raw, struct look_record *r)

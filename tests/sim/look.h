@@ -13,6 +13,7 @@ struct look_env {
 	int left[2];
 	bool good[2];
 	bool recovery;
+	uint64_t others; /* hash of the variables that are not Lifeboat's, in any order */
 };
 
 struct look_record {
@@ -52,6 +53,9 @@ void look_record(const struct world *world, const uint8_t *disk, struct look_rec
 void look_record_content(const uint8_t *content, struct look_record *record);
 void look_journal(const struct world *world, const uint8_t *disk, struct look_journal *journal);
 void look_journal_content(const uint8_t *content, struct look_journal *journal);
+
+/* Serial of the newest sound record of a ring; 0: there is none. */
+uint64_t look_serial(const struct world *world, const uint8_t *disk, enum look_area area);
 
 /* The package that a slot holds completely, or PKG_NONE. */
 int look_slot(const struct world *world, const uint8_t *disk, size_t slot);

@@ -51,7 +51,7 @@ static struct explore_options options_for(const struct physics *p)
 	if (p->lie > 1) /* what such a medium may lose is without number */
 		o.thin = settings.deep ? 8 : 64;
 
-	if (settings.quick || p->lie > 1)
+	if (settings.quick || p->lie > 1 || p->misreads)
 		o.depth = 1;
 	else if (settings.deep)
 		o.random = 20;
@@ -74,7 +74,8 @@ static bool among(const char *const *names, size_t count, const char *name)
 static bool wants_errors(const struct scenario *s)
 {
 	static const char *const some[] = {"ab-install",  "single-install", "running-install",
-					   "trial-hangs", "leave-again",    "wipe"};
+					   "trial-hangs", "leave-again",    "wipe",
+					   "trial-fails", "confirm",	    "request"};
 
 	if (settings.physics)
 		return !strcmp(settings.physics, "errors");
@@ -231,6 +232,12 @@ static int conclude(const struct totals *all)
 	printf("%llu passed, %llu failed\n",
 	       (unsigned long long)(all->cases + all->errors - all->failures),
 	       (unsigned long long)all->failures);
+	/* Less is no proof: a scenario or an outcome has gone missing. */
+	if (!settings.quick && !settings.scenario && !settings.physics &&
+	    all->cases < (settings.deep ? 10000000u : 200000u)) {
+		fprintf(stderr, "sim: fewer cases than there must be\n");
+		return 1;
+	}
 	return all->failures != 0;
 }
 

@@ -8,13 +8,15 @@ void oracle_init(struct oracle *o, struct world *world)
 	memset(o, 0, sizeof(*o));
 	o->world = world;
 	o->proof = calloc(world->size / SIM_UNIT, 1);
-	if (!o->proof)
+	o->written = calloc(world->size / SIM_UNIT, 1);
+	if (!o->proof || !o->written)
 		abort();
 }
 
 void oracle_free(struct oracle *o)
 {
 	free(o->proof);
+	free(o->written);
 }
 
 _Noreturn void oracle_fail(struct oracle *o, const char *invariant, const char *format, ...)
@@ -47,12 +49,33 @@ void oracle_begin(struct oracle *o)
 	o->operations = o->starts = 0;
 	o->floor = o->epoch = 0;
 	memset(o->proof, 0, o->world->size / SIM_UNIT);
+	memset(o->written, 0, o->world->size / SIM_UNIT);
 	read_floor(o);
 }
 
 bool oracle_lies(const struct oracle *o)
 {
 	return o->world->physics->lie != 0;
+}
+
+bool oracle_failed_on(const struct oracle *o, uint32_t parts)
+{
+	return o->errors && o->world->disk.fault_parts & parts;
+}
+
+uint32_t oracle_flag_parts(void)
+{
+	return 1u << SIM_WHOLE | 1u << SIM_LOADER;
+}
+
+uint32_t oracle_state_parts(const struct oracle *o)
+{
+	const struct world *w = o->world;
+
+	for (size_t i = 0; i < w->part_count; i++)
+		if (!strcmp(w->parts[i].label, "state"))
+			return 1u << w->part[i]->index;
+	abort();
 }
 
 bool oracle_waits_for_flush(const struct oracle *o, uint64_t off, uint64_t len)
@@ -230,7 +253,9 @@ void oracle_after(struct oracle *o, const struct sim_op *op, int error)
 	if (!op->part->bulk)
 		return;
 	bool good = op->kind == SIM_READ && !error && !oracle_waits_for_flush(o, op->off, op->len);
-	for (uint64_t at = op->off; at < op->off + op->len; at += SIM_UNIT)
+	for (uint64_t at = op->off; at < op->off + op->len; at += SIM_UNIT) {
 		if (op->kind == SIM_WRITE || good)
 			o->proof[at / SIM_UNIT] = good;
+		o->written[at / SIM_UNIT] |= op->kind == SIM_WRITE;
+	}
 }

@@ -24,11 +24,12 @@ struct doing {
 struct oracle {
 	struct world *world;
 	struct doing doing;
-	bool errors; /* operations fail: what is pending may be half of what was asked for */
-	/* A good system that hangs is started again and again where no try can be taken away. */
+	bool errors; /* operations fail, on purpose */
+	/* A system that hangs is started again and again where no try can be taken away. */
 	bool may_go_round;
-	bool one_proved; /* at the start one slot held a confirmed system (I11) */
-	uint8_t *proof;	 /* a byte for each unit of the disk: read back since it was written */
+	bool one_proved;  /* at the start one slot held a confirmed system (I11) */
+	uint8_t *proof;	  /* a byte for each unit of the disk: read back since it was written */
+	uint8_t *written; /* and: written by the install that goes on */
 	uint64_t operations, starts;
 	uint64_t floor, epoch; /* that are durable: they never go down */
 
@@ -55,6 +56,8 @@ void oracle_cut(struct oracle *oracle, const struct left *left);
 /* The boot loader chose: 'A', 'B', 'R', '-'. I4. False: somebody switches it off now. */
 bool oracle_started(struct oracle *oracle, char choice);
 
+/* An install of this package begins. */
+void oracle_installs(struct oracle *oracle, int package);
 /* How an install ended, against what the disk says. I5: after the flip nothing fails. */
 void oracle_installed(struct oracle *oracle, enum detail detail);
 

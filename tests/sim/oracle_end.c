@@ -9,6 +9,7 @@ struct before_cut {
 	struct look_env env, env_new;
 	struct look_record record;
 	struct look_journal journal;
+	uint64_t results, logs;
 };
 
 static bool env_is_any(const struct oracle *o, const struct look_env *env,
@@ -46,6 +47,10 @@ static void judge_cut(struct oracle *o, const struct before_cut *before)
 		oracle_fail(o, "I3", "the cut loses a device record that was durable");
 	if (journal.serial < before->journal.serial)
 		oracle_fail(o, "I3", "the cut loses a journal record that was durable");
+	if (look_serial(o->world, o->world->disk.durable, AREA_RESULT) < before->results)
+		oracle_fail(o, "I8", "the cut loses a result that was durable");
+	if (look_serial(o->world, o->world->disk.durable, AREA_LOG) < before->logs)
+		oracle_fail(o, "I8", "the cut loses a part of the log that was durable");
 }
 
 /* Puts the units into the durable image, looks, and takes them out again. */
@@ -60,7 +65,7 @@ void oracle_cut(struct oracle *o, const struct left *left)
 	for (size_t i = 0; i < left->count && !matters; i++) {
 		uint64_t off = (uint64_t)left->units[i] * SIM_UNIT;
 		matters = (off >= SIM_ENV_A && off < SIM_PARTS) ||
-			  (off >= state->off && off < state->off + 68 * 4096);
+			  (off >= state->off && off < state->off + 356 * 4096);
 	}
 	if (oracle_lies(o) || !matters || left->count > 4096)
 		return;
@@ -68,6 +73,8 @@ void oracle_cut(struct oracle *o, const struct left *left)
 	look_env(o->world, disk->now, &before.env_new);
 	look_record(o->world, disk->durable, &before.record);
 	look_journal(o->world, disk->durable, &before.journal);
+	before.results = look_serial(o->world, disk->durable, AREA_RESULT);
+	before.logs = look_serial(o->world, disk->durable, AREA_LOG);
 	for (size_t i = 0; i < left->count; i++) {
 		uint8_t *at = disk->durable + (size_t)left->units[i] * SIM_UNIT;
 		memcpy(kept + i * SIM_UNIT, at, SIM_UNIT);
@@ -99,6 +106,13 @@ bool oracle_started(struct oracle *o, char choice)
 	    look_slot(o->world, o->world->disk.now, (size_t)(choice - 'A')) == PKG_NONE)
 		oracle_fail(o, "I4", "slot %c is started and holds no complete system", choice);
 	return true;
+}
+
+void oracle_installs(struct oracle *o, int package)
+{
+	o->doing.installing = package;
+	o->doing.flipped = -1;
+	memset(o->written, 0, o->world->size / SIM_UNIT);
 }
 
 void oracle_installed(struct oracle *o, enum detail detail)
@@ -157,10 +171,16 @@ void oracle_final(struct oracle *o, bool waits, char *text, size_t size)
 	for (uint64_t at = 0; at < data->len && !oracle_lies(o); at += SIM_UNIT)
 		hash += sim_unit_hash((uint32_t)((data->off + at) / SIM_UNIT),
 				      w->disk.now + data->off + at);
-	int n = snprintf(text, size, "%s %d; order \"%s\" %d%s %d%s%s; ",
-			 waits ? "recovery waits" : "runs", o->doing.running, e.order, e.left[0],
+	/* A slot without tries and mark is as good as in no order. */
+	char order[sizeof(e.order)] = "", *to = order;
+	for (const char *c = e.order; *c; c++)
+		if (*c != ' ' && (e.left[*c - 'A'] || e.good[*c - 'A']))
+			*to++ = *c;
+	int n = snprintf(text, size, "%s %d; order \"%s\" %d%s %d%s%s, others %llx; ",
+			 waits ? "recovery waits" : "runs", o->doing.running, order, e.left[0],
 			 e.good[0] ? "g" : "", e.left[1], e.good[1] ? "g" : "",
-			 e.valid ? e.recovery ? " request" : "" : " damaged");
+			 e.valid ? e.recovery ? " request" : "" : " damaged",
+			 (unsigned long long)e.others);
 	for (size_t s = 0; s < w->slots && n < (int)size; s++)
 		n += snprintf(text + n, size - (size_t)n, "%c holds %s, known as %llu%s; ",
 			      (int)('A' + s), package_name(look_slot(w, w->disk.now, s)),

@@ -52,6 +52,12 @@ static void judge_flags(struct oracle *o, const struct look_env *before,
 	look_record(o->world, o->world->disk.now, &record);
 	for (size_t s = 0; s < o->world->slots; s++) {
 		bool bootable = look_in_order(after, s) && after->left[s];
+		if (bootable && !oracle_lies(o) &&
+		    look_slot(o->world, o->world->disk.durable, s) == PKG_NONE)
+			oracle_fail(o, "I4",
+				    "the flags call slot %c bootable, and it holds no complete "
+				    "system",
+				    (int)('A' + s));
 		good_before += before->good[s];
 		good_after += after->good[s];
 		if (bootable && !(look_in_order(before, s) && before->left[s]))
@@ -76,15 +82,22 @@ void oracle_flags_write(struct oracle *o, const struct sim_op *op)
 		oracle_fail(o, "outside", "%zu bytes at %llu are not one copy of the boot flags",
 			    op->len, (unsigned long long)op->off);
 	look_env(w, w->disk.now, &before);
+	/* A boot loader that could not read the newer copy goes by the older one. */
+	if (op->part->index == SIM_LOADER && oracle_failed_on(o, 1u << SIM_LOADER)) {
+		look_env_copy(w, w->disk.now + (copy ? SIM_ENV_A : SIM_ENV_B), &before);
+		before.copy = !copy;
+	}
 	look_env_copy(w, op->bytes, &after);
-	if (before.valid && before.copy == copy && !o->errors)
+	if (before.valid && before.copy == copy && !oracle_failed_on(o, oracle_flag_parts()))
 		oracle_fail(o, "I4", "the copy of the boot flags that counts is written over");
 	if (!after.valid) {
 		/* A store that could not be seen to arrive is made worthless. */
-		if (!o->errors)
+		if (!oracle_failed_on(o, oracle_flag_parts()))
 			oracle_fail(o, "I4", "damaged boot flags are written");
 		return;
 	}
+	if (before.valid && before.others != after.others)
+		oracle_fail(o, "outside", "a variable is lost or changed that is not Lifeboat's");
 	judge_flags(o, &before, &after);
 }
 
@@ -103,6 +116,26 @@ static void prefix_is_durable(struct oracle *o, size_t slot, const struct pkg *p
 			    (unsigned long long)len, part->label);
 }
 
+/* What is wrong and was never written by this install was believed to be there. */
+static void skipped(struct oracle *o, size_t slot, const struct pkg *pkg)
+{
+	const struct world *w = o->world;
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct part *part = world_slot_part(w, slot, i);
+		for (uint64_t at = 0; at < pkg->images[i].size; at += SIM_UNIT) {
+			uint64_t left = pkg->images[i].size - at;
+			if (!o->written[(part->off + at) / SIM_UNIT] &&
+			    memcmp(w->disk.durable + part->off + at, pkg->images[i].plain + at,
+				   left < SIM_UNIT ? left : SIM_UNIT))
+				oracle_fail(o, "I9",
+					    "%s at %llu is not what the package holds, and was "
+					    "taken for it",
+					    part->label, (unsigned long long)at);
+		}
+	}
+}
+
 static void journal_write(struct oracle *o, const uint8_t *content)
 {
 	const struct world *w = o->world;
@@ -118,7 +151,7 @@ static void journal_write(struct oracle *o, const uint8_t *content)
 	if (package == PKG_NONE || j.target >= w->slots ||
 	    (package != o->doing.installing && j.step != JOURNAL_COMMITTED))
 		oracle_fail(o, "I3", "the journal names a package that is not being installed");
-	if (oracle_lies(o) || o->errors)
+	if (oracle_lies(o) || oracle_failed_on(o, UINT32_MAX))
 		return;
 	if (memcmp(w->disk.durable + world_part(w, "state")->off +
 			   (uint64_t)look_areas[AREA_PENDING].first * 4096,
@@ -135,8 +168,10 @@ static void journal_write(struct oracle *o, const uint8_t *content)
 					  w->package[package]->images[0].size);
 		prefix_is_durable(o, j.target, w->package[package], j.image, j.flushed);
 	}
-	if (j.step >= JOURNAL_WRITTEN && !look_slot_holds(w, w->disk.durable, j.target, package))
+	if (j.step >= JOURNAL_WRITTEN && !look_slot_holds(w, w->disk.durable, j.target, package)) {
+		skipped(o, j.target, w->package[package]);
 		oracle_fail(o, "I3", "the journal says step %u, and the slot is not whole", j.step);
+	}
 	look_env(w, w->disk.durable, &env);
 	if (j.step == JOURNAL_COMMITTED && !look_in_order(&env, j.target))
 		oracle_fail(o, "I3", "the journal says committed, and the flags are not flipped");
@@ -166,20 +201,23 @@ static void record_write(struct oracle *o, const uint8_t *content)
 			    "the floor or the epoch rises before a system confirmed itself");
 }
 
-static void newest_is_kept(struct oracle *o, enum look_area area, uint32_t block)
+static void newest_is_kept(struct oracle *o, enum look_area area, uint32_t block,
+			   const struct sim_op *op)
 {
+	static const char *const names[] = {"device record", "journal record", "result", "log"};
 	const struct world *w = o->world;
-	struct look_record r;
-	struct look_journal j;
 	uint64_t serial;
 
-	look_record(w, w->disk.durable, &r);
-	look_journal(w, w->disk.durable, &j);
-	serial = area == AREA_RECORD ? r.serial : j.serial;
-	if (serial && block == (serial - 1) % look_areas[area].blocks && !o->errors &&
-	    !oracle_lies(o))
-		oracle_fail(o, "I3", "the newest %s is written over",
-			    area == AREA_RECORD ? "device record" : "journal record");
+	if (oracle_lies(o) || oracle_failed_on(o, oracle_state_parts(o)))
+		return;
+	serial = look_serial(w, w->disk.durable, area);
+	if (serial && block == (serial - 1) % look_areas[area].blocks)
+		oracle_fail(o, "I3", "the newest %s is written over", names[area]);
+	/* Serials only grow: else what is read as the newest is not what was stored last. */
+	if (load_be64(op->bytes + 8) <= look_serial(w, w->disk.now, area))
+		oracle_fail(o, "I3", "a %s is stored with serial %llu after %llu", names[area],
+			    (unsigned long long)load_be64(op->bytes + 8),
+			    (unsigned long long)look_serial(w, w->disk.now, area));
 }
 
 void oracle_state_write(struct oracle *o, const struct sim_op *op, uint64_t off)
@@ -195,8 +233,8 @@ void oracle_state_write(struct oracle *o, const struct sim_op *op, uint64_t off)
 		oracle_fail(o, "outside",
 			    "%zu bytes at %llu of the state partition belong to nothing", op->len,
 			    (unsigned long long)off);
-	if (area == AREA_RECORD || area == AREA_JOURNAL)
-		newest_is_kept(o, (enum look_area)area, block - look_areas[area].first);
+	if (area != AREA_PENDING)
+		newest_is_kept(o, (enum look_area)area, block - look_areas[area].first, op);
 	if (area == AREA_RECORD)
 		record_write(o, op->bytes + 64);
 	if (area == AREA_JOURNAL)

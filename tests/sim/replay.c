@@ -55,7 +55,7 @@ static int step(struct bench *b, const char *part, struct snapshot **from)
 			t.snapshot = snapshot_make(b, &nothing, part);
 			t.snapshot->cuts = errors_starts(fault.for_good);
 			t.snapshot->person = (struct person){0};
-			b->driver.insists = true;
+			b->insists = true;
 		}
 	} else {
 		t.ops = strtoull(part, &end, 10);

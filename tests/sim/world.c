@@ -242,6 +242,7 @@ enum detail world_start(struct world *w, int running, struct fault *fault)
 		.observer = &w->observer,
 		.front = &w->front,
 		.buffer = w->buffer,
+		.checkpoint = 2 * CHUNK,
 		.running = running,
 	};
 	return DETAIL_OK;
