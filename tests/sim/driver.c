@@ -157,16 +157,22 @@ static enum detail wipe_now(struct driver *d, bool agreed)
 	return detail;
 }
 
-/* erase_what_waits(). True: this is what recovery was for. */
+/* erase_what_waits(). True: this is what recovery was for; back to the system, or to the menu. */
 static bool wipe(struct driver *d, const char *reason)
 {
 	struct device *device = &d->world->device;
 	struct result result;
+	bool again;
+	enum detail detail;
 
-	if (!wipe_is_wanted(device))
-		return wipe_has_ended(device, reason, &result);
-	wipe_now(d, false);
-	return true;
+	if (wipe_is_wanted(device))
+		detail = wipe_now(d, false);
+	else if (wipe_has_ended(device, reason, &result))
+		detail = result.fault.detail;
+	else
+		return false;
+	/* With no system to go back to, it looks for one. */
+	return detail || install_has_system(device, &again);
 }
 
 static enum next recovery(struct driver *d, const char *reason)
@@ -239,9 +245,10 @@ static bool misses(const struct driver *d, int package)
 	const struct scenario *s = d->scenario;
 	const struct world *w = d->world;
 
-	return d->insists && (package != (int)s->runs ||
-			      (s->stick != PKG_NONE && s->stick != s->runs &&
-			       !install_has_failed(&w->state, w->package[s->stick]->id)));
+	return d->insists &&
+	       (package != (int)s->runs || (s->wipes_by_menu && !d->person.has_wiped) ||
+		(s->stick != PKG_NONE && s->stick != s->runs &&
+		 !install_has_failed(&w->state, w->package[s->stick]->id)));
 }
 
 static enum next running(struct driver *d, size_t slot)

@@ -79,7 +79,9 @@ static bool wants_errors(const struct scenario *s)
 
 	if (settings.physics)
 		return !strcmp(settings.physics, "errors");
-	return settings.deep || among(some, settings.quick ? 2 : COUNT(some), s->name);
+	/* With no recovery to start, what cannot be read is the end. */
+	return !s->no_recovery &&
+	       (settings.deep || among(some, settings.quick ? 2 : COUNT(some), s->name));
 }
 
 /* The same for a medium that lies, whose outcomes are without number. */
@@ -116,7 +118,8 @@ static void add_jobs(void)
 			continue;
 		for (size_t p = 0; p < physics_count; p++)
 			if (wants_physics(&physics_table[p]) &&
-			    (physics_table[p].lie < 2 || wants_lies(&scenarios[s])))
+			    (physics_table[p].lie < 2 || wants_lies(&scenarios[s])) &&
+			    !(physics_table[p].misreads && scenarios[s].no_recovery))
 				add_job(&scenarios[s], &physics_table[p]);
 		if (wants_errors(&scenarios[s]))
 			add_job(&scenarios[s], NULL);
@@ -314,5 +317,6 @@ int main(int argc, char **argv)
 	}
 	if (settings.workers < 1 || settings.workers > 16)
 		settings.workers = 1;
+	outcome_subsets = settings.deep ? 8 : 4;
 	return optind < argc ? explore_replay(argv[optind]) : run_all();
 }

@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SUBSETS_MAX 4	 /* sectors that change: all subsets up to here, beyond it a choice */
 #define OPTIONS_MAX 512	 /* for one write */
 #define PRODUCT_MAX 600u /* combinations of the options of several writes */
 #define LEFT_MAX 65536u	 /* units */
 #define SEEN_SIZE (1u << 18)
+
+unsigned outcome_subsets = 4;
 
 static size_t piece_len(const struct sim_disk *disk, const struct sim_write *w)
 {
@@ -219,7 +220,7 @@ static void write_options(const struct sim_disk *disk, const struct sim_write *w
 	uint64_t mask = changing(disk, w, overlap), all = outcome_all(disk, w);
 
 	o->count = 0;
-	if (__builtin_popcountll(mask) <= SUBSETS_MAX) {
+	if ((unsigned)__builtin_popcountll(mask) <= outcome_subsets) {
 		uint64_t subset = 0;
 		do {
 			add(o, subset == mask ? all : subset, 0, 0);

@@ -4,12 +4,20 @@
  * neither the old nor the new bytes.
  *
  * Enumerated in full for journal, records and boot flags (every subset of the sectors that would
- * change); for image data all, none, only one, all but one, the first few, and torn ones.
+ * change, see outcome_subsets; where sectors are not atomic, one of them garbled in each way, with
+ * those before it or all others there); for image data all, none, only one, all but one, the first
+ * few, and torn ones.
  */
 #ifndef SIM_OUTCOME_H
 #define SIM_OUTCOME_H
 
 #include "disk.h"
+
+/*
+ * All subsets of the sectors that a write would change, when these are so many at most; of more a
+ * choice. The default is CI's.
+ */
+extern unsigned outcome_subsets;
 
 enum garble { GARBLE_NEW_OLD, GARBLE_OLD_NEW, GARBLE_NOISE, GARBLES };
 
