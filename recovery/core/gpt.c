@@ -92,7 +92,8 @@ static int load_copy(struct gpt *gpt, struct dev *disk, uint64_t lba, uint8_t *s
 	    entry_len > GPT_TABLE_MAX / count)
 		return -1;
 	bytes = (count * entry_len + sector - 1) / sector * sector;
-	if (!range_within(table, bytes / sector, sectors))
+	/* Between the headers: over one of them it would be both tables' trouble, or no table. */
+	if (table < 2 || !range_within(table, bytes / sector, sectors - 1))
 		return -1;
 	error = disk->ops->read(disk, table * sector, entries, bytes);
 	if (error)

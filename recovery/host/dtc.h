@@ -6,7 +6,7 @@
 
 #include "problem.h"
 
-/* *fdt: new memory that holds a tree which passed fdt_check_full. */
+/* *fdt: new memory that holds a tree that is sound (core/tree.h). */
 enum status dtc_load(const char *path, uint8_t **fdt, struct problem *problem);
 
 #endif

@@ -268,6 +268,9 @@ static void headers_that_cannot_be(void **state)
 		unsound("last usable", 48, huge[i], 8, false, 0);
 		unsound("table", 72, huge[i], 8, false, 0);
 	}
+	unsound("table over the headers", 72, 0, 8, false, 0);
+	unsound("table over the headers", 72, 1, 8, false, 0);
+	unsound("table over the headers", 72, size / 512 - 32, 8, false, 0);
 	unsound("first usable behind last", 40, size / 512 - 20, 8, false, 0);
 	unsound("last usable", 48, size / 512, 8, false, 0);
 }
