@@ -481,7 +481,7 @@ $(UNIT_PROGRAMS): build/test/%: build/test/obj/tests/unit/%.o $(call objects,tes
 
 unit: $(UNIT_PROGRAMS)
 	@mkdir -p build/log; for t in $(UNIT_PROGRAMS); do log=build/log/$${t##*/}.log; \
-		if $$t >$$log 2>&1; then printf '  %-9s %-18s %s\n' TEST $${t##*/} "$$(grep -a 'PASSED' $$log | tail -n 1)"; \
+		if $$t >$$log 2>&1; then printf '  %-9s %-18s %s\n' TEST $${t##*/} "$$(grep -ao '\[  \(PASSED \|SKIPPED\) \] [0-9]* test' $$log | tr '\n' ' ')"; \
 		else tail -n 40 $$log; echo "$$t failed (all of it: $$log)" >&2; exit 1; fi; done
 
 # What of core the unit tests run: in a build of its own, since a sanitizer's checks would count as branches.

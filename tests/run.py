@@ -45,6 +45,11 @@ def count(text):
     return sum(int(n) for n in re.findall(r"\[  PASSED  \] (\d+) test", text)), 0
 
 
+def skipped(text):
+    """How many tests said that they could not run here: nobody shall take them for passed."""
+    return sum(int(n) for n in re.findall(r"\b(\d+) skipped|\[  SKIPPED \] (\d+) test", text) for n in n if n)
+
+
 def run(goal):
     """(passed, failed, whether it ended well)"""
     log = os.path.join(LOGS, "test-%s.log" % goal)
@@ -57,6 +62,8 @@ def run(goal):
         text = f.read()
     passed, failed = count(text)
     counted = "%d passed" % passed if passed else ""
+    if skipped(text):
+        counted += ", %d skipped" % skipped(text)
     lines = ["  %-9s %-14s %-22s %4d s" % ("FAILED" if done.returncode else "TEST", goal, counted,
                                            time.monotonic() - begin)]
     lines += ["    " + line for line in re.findall(r"^figure: .*", text, re.M)]

@@ -40,25 +40,25 @@
 #define ATTEMPTS_MAX 3 /* session.c */
 #define SELF_STARTS 3 /* install.h: INSTALL_SELF_STARTS */
 
-/* --- Broken orders: each must be found --- */
+/* --- Broken orders: each must be found, by one of the invariants that are named --- */
 
 #define none 0
-#define mark_missing 1 /* I2: the target stays bootable while it is written */
-#define mark_late 2 /* I2: it is marked after its first image */
-#define mark_leaves_record 3 /* I2: the device record still says that it has confirmed itself */
-#define flip_before_read_back 4 /* I5 */
-#define flip_in_two_stores 5 /* I5: first the order, then the tries */
-#define flags_without_flush 6 /* I2, I4 */
+#define mark_missing 1 /* I2, I4: the target stays bootable while it is written */
+#define mark_late 2 /* I2, I4: it is marked after its first image */
+#define mark_leaves_record 3 /* I2, I7: the device record still says that it has confirmed itself */
+#define flip_before_read_back 4 /* I5, I4 */
+#define flip_in_two_stores 5 /* I5, I6: first the order, then the tries */
+#define flags_without_flush 6 /* I2, I4, I8 */
 #define record_without_flush 7 /* I7 */
 #define journal_without_flush 8 /* I3 */
-#define target_without_flush 9 /* I4 */
+#define target_without_flush 9 /* I4, I3 */
 #define journal_before_flush 10 /* I3: "done" is said before it is */
 #define journal_late 11 /* I3: announced after the first image */
 #define one_flag_copy 12 /* I4 */
 #define flags_over_newer 13 /* I4: the store goes to the copy that counts */
-#define serial_without_wrap 14 /* I4: at the wrap the older copy counts */
-#define flags_not_read_back 15 /* I4: a store that nobody saw arrive counts as one */
-#define damaged_is_bootable 16 /* I4: damaged flags are taken for "anything may be started" */
+#define serial_without_wrap 14 /* I4, I8: at the wrap the older copy counts */
+#define flags_not_read_back 15 /* I4, I7: a store that nobody saw arrive counts as one */
+#define damaged_is_bootable 16 /* I4, I7: damaged flags are taken for "anything may be started" */
 #define floor_at_install 17 /* I7 */
 #define floor_before_flags 18 /* I7: the floor rises before the good mark is stored */
 #define floor_goes_down 19 /* I7: a package with a lower floor lowers the device's */
