@@ -140,7 +140,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	detail = gpt_load(&gpt, &disk.dev, scratch, &fault);
 	must(!detail || fault.detail == detail);
 	must(!detail || detail == DETAIL_GPT_INVALID || detail == DETAIL_DEVICE_READ);
-	must(detail != DETAIL_DEVICE_READ || disk.bad_count); /* both may have their entries there */
+	must(detail != DETAIL_DEVICE_READ ||
+	     disk.bad_count); /* both may have their entries there */
 	must(!disk.writes);
 	if (!detail) {
 		check_accepted(&gpt, &disk);
