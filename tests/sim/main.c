@@ -136,6 +136,8 @@ static void work(void)
 		job->state = JOB_RUNS;
 		if (job->physics) {
 			struct explore_options options = options_for(job->physics);
+			/* What a medium that lies may lose is without number all the same. */
+			outcome_subsets = settings.deep && job->physics->lie < 2 ? 8 : 4;
 			explore(job->scenario, job->physics, &options, &job->totals);
 		} else {
 			explore_errors(job->scenario, &physics_table[0], settings.quick,
@@ -317,6 +319,5 @@ int main(int argc, char **argv)
 	}
 	if (settings.workers < 1 || settings.workers > 16)
 		settings.workers = 1;
-	outcome_subsets = settings.deep ? 8 : 4;
 	return optind < argc ? explore_replay(argv[optind]) : run_all();
 }
