@@ -37,11 +37,10 @@ static void end_well(struct recover *r)
 {
 	static const enum action actions[] = {ACTION_RESTART, ACTION_SHOW_LOG, ACTION_POWER_OFF,
 					      ACTION_MENU};
-	bool again;
 	enum action action = ACTION_SHOW_LOG;
 
 	r->menu = r->failure_shown = false;
-	if (!install_has_system(&r->app->device, &again))
+	if (install_has_nothing(&r->app->device))
 		return;
 	for (;;) {
 		action = session_ask(r, QUESTION_WIPED, actions, 4, ACTION_RESTART,

@@ -114,11 +114,7 @@ static bool agree(struct recover *r, const uint8_t id[HASH_LEN], bool resumes, b
 	static const enum action offers[] = {ACTION_INSTALL, ACTION_MENU};
 	static const enum action older_offers[] = {ACTION_NO, ACTION_YES};
 	struct app *app = r->app;
-	struct flags flags;
-	bool anew, again;
-	/* What cannot be read says nothing: then there may be a system to lose. */
-	bool alone = !install_load_flags(&app->device, &flags, &anew, NULL) &&
-		     !install_has_system(&app->device, &again);
+	bool alone = install_has_nothing(&app->device);
 	bool alone_and_new = alone && session_may_try(r, id);
 	unsigned seconds = 0;
 	enum action action;

@@ -100,6 +100,8 @@ enum detail install_request_recovery(struct device *device, const char *reason,
  * get new tries, or the damaged flags are written anew.
  */
 bool install_has_system(struct device *device, bool *again);
+/* Whether it is certain that there is none: flags that cannot be read say nothing. */
+bool install_has_nothing(struct device *device);
 
 /* Whether recovery may do that of its own accord, when nobody is there. */
 #define INSTALL_SELF_STARTS 3 /* then somebody has to come (I8) */

@@ -497,24 +497,39 @@ static bool is_counted(const struct flags *before, bool again)
 	return again || flags_equal(before, &left);
 }
 
+static bool has_system(const struct device *device, const struct flags *flags, bool anew,
+		       bool *again)
+{
+	struct flags left = *flags;
+
+	*again = anew;
+	flags_leave_recovery(&left);
+	if (flags_choice(&left) >= 0)
+		return true;
+	*again = true;
+	for (size_t i = 0; i < device->board->slot_count; i++)
+		if (left.slot[i].good)
+			return true;
+	return false;
+}
+
 bool install_has_system(struct device *device, bool *again)
 {
 	struct flags flags;
 	bool anew;
 
 	*again = false;
-	if (install_load_flags(device, &flags, &anew, NULL))
-		return false;
-	flags_leave_recovery(&flags);
-	if (flags_choice(&flags) >= 0) {
-		*again = anew;
-		return true;
-	}
-	*again = true;
-	for (size_t i = 0; i < device->board->slot_count; i++)
-		if (flags.slot[i].good)
-			return true;
-	return false;
+	return !install_load_flags(device, &flags, &anew, NULL) &&
+	       has_system(device, &flags, anew, again);
+}
+
+bool install_has_nothing(struct device *device)
+{
+	struct flags flags;
+	bool anew, again;
+
+	return !install_load_flags(device, &flags, &anew, NULL) &&
+	       !has_system(device, &flags, anew, &again);
 }
 
 bool install_may_leave(struct device *device)
@@ -522,8 +537,8 @@ bool install_may_leave(struct device *device)
 	struct flags flags;
 	bool anew, again;
 
-	return install_has_system(device, &again) &&
-	       !install_load_flags(device, &flags, &anew, NULL) &&
+	return !install_load_flags(device, &flags, &anew, NULL) &&
+	       has_system(device, &flags, anew, &again) &&
 	       (!is_counted(&flags, again) ||
 		device->state->record.self_starts < INSTALL_SELF_STARTS);
 }

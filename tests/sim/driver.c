@@ -162,7 +162,6 @@ static bool wipe(struct driver *d, const char *reason)
 {
 	struct device *device = &d->world->device;
 	struct result result;
-	bool again;
 	enum detail detail;
 
 	if (wipe_is_wanted(device))
@@ -172,7 +171,7 @@ static bool wipe(struct driver *d, const char *reason)
 	else
 		return false;
 	/* With no system to go back to, it looks for one. */
-	return detail || install_has_system(device, &again);
+	return detail || !install_has_nothing(device);
 }
 
 static enum next recovery(struct driver *d, const char *reason)

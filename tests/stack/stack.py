@@ -63,6 +63,12 @@ MEMBERS = {
                                      "on_length", "on_location", "on_modified", "on_range", "on_retry_after")],
 }
 
+# Members of the same name in two seams are told apart by what they are given first: its last word, the files.
+SEAMS = {
+    "read": {"dev": "recovery/platform/blockdev.c", "disk": "recovery/platform/blockdev.c",
+             "source": "recovery/platform/source_"},
+}
+
 # Frames whose size is worked out at run time: the most that they take, and why.
 DYNAMIC = {
     "__execvpe": 4096 + 256,  # a folder of PATH and a name: PATH_MAX and NAME_MAX
@@ -222,13 +228,13 @@ def source(function):
 
 
 def called_members(line, known, sources={}):
-    """Members that are called in the statement at a line of the source."""
+    """(member, what it is given first) of the calls in the statement at a line of the source."""
     path, at = line
     if path not in sources:
         with open(os.path.join(TOP, path)) as f:
             sources[path] = f.read().splitlines()
     text = " ".join(sources[path][max(0, at - 2):at + 2])
-    return [m for m in re.findall(r"(?:->|\.)(\w+)\(", text) if m in known]
+    return [call for call in re.findall(r"(?:->|\.)(\w+)\(\s*([\w>.-]*)", text) if call[0] in known]
 
 
 def resolve(functions, errors):
@@ -240,11 +246,14 @@ def resolve(functions, errors):
         for path, name in values:  # several files may have a function of this name: their own counts, or it is not static
             same = by_name.get(name, [])
             own = [address for address in same if source(functions[address]) == path] or same
-            known.setdefault(member, set()).update(own)
-    known = {member: addresses for member, addresses in known.items() if addresses}
+            known.setdefault(member, set()).update((path, address) for address in own)
+    known = {member: places for member, places in known.items() if places}
     for function in functions.values():
         for stack, line in function.pointers:
-            targets = {address for m in called_members(line, known) for address in known[m]} if line else set()
+            targets = set()
+            for member, given in called_members(line, known) if line else ():
+                seam = SEAMS.get(member, {}).get(re.split(r"->|\.", given)[-1], "")
+                targets.update(address for path, address in known[member] if path.startswith(seam))
             if not targets:
                 patterns = POINTERS.get(base(function.name))
                 if patterns is None:
