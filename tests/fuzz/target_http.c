@@ -228,7 +228,7 @@ static void check_request(const char *buf, size_t len)
 			must(lines <= COUNT(fields) &&
 			     !strncmp(buf + at, fields[lines - 1], strlen(fields[lines - 1])));
 		else
-			must(n > 14 && !memcmp(end - 9, " HTTP/1.1", 9) &&
+			must(n >= 14 && !memcmp(end - 9, " HTTP/1.1", 9) &&
 			     memchr(buf + at + 4, ' ', n - 4) == end - 9);
 		at += n + 2;
 	}
