@@ -214,8 +214,8 @@ static void store(const struct flags *flags, struct copy copies[2], bool anew)
 	must(!disk.writes);
 	detail = env.store.ops->store(&env.store, flags, anew, &fault);
 	/* Room is also wanted for what U-Boot adds. */
-	if (fits == DETAIL_FLAGS_FULL && !detail)
-		must(free_len(other) < 128);
+	if (fits == DETAIL_FLAGS_FULL && detail != DETAIL_FLAGS_FULL)
+		must(detail ? disk.dead : free_len(other) < 128);
 	else
 		must(fits == detail || (!fits && disk.dead && detail == DETAIL_FLAGS_NOT_STORED));
 	if (!readable)

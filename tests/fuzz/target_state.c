@@ -11,6 +11,7 @@
 #include "support.h"
 
 enum { SMALL = 1, DEAD = 2, NO_FLUSH = 4, BLOCKS_MAX = 24 };
+#define SERIAL_MAX (UINT64_MAX - 16)
 enum { RAW, SEALED, WRONG_HASH, UNREADABLE };
 
 static const struct area {
@@ -48,7 +49,24 @@ static bool is_valid(const struct area *area, uint32_t index, const uint8_t *blo
 	return !memcmp(copy + 32, block + 32, 32);
 }
 
-/* The newest record of a ring; serial 0: none. */
+static bool is_readable(uint32_t number)
+{
+	for (size_t i = 0; i < medium.bad_count; i++)
+		if (medium.bad[i] / 4096 == number)
+			return false;
+	return true;
+}
+
+static unsigned int unreadable(const struct area *area)
+{
+	unsigned int count = 0;
+
+	for (uint32_t i = 0; i < area->blocks; i++)
+		count += !is_readable(area->first + i);
+	return count;
+}
+
+/* The newest record of a ring that can be read; serial 0: none. */
 static uint64_t newest(const struct area *area, uint8_t found[4096])
 {
 	uint8_t block[4096];
@@ -56,21 +74,13 @@ static uint64_t newest(const struct area *area, uint8_t found[4096])
 
 	for (uint32_t i = 0; i < area->blocks; i++) {
 		sparse_get(&medium, (area->first + i) * 4096, block, sizeof(block));
-		if (is_valid(area, i, block) && load_be64(block + 8) > serial) {
+		if (is_readable(area->first + i) && is_valid(area, i, block) &&
+		    load_be64(block + 8) > serial) {
 			serial = load_be64(block + 8);
 			memcpy(found, block, sizeof(block));
 		}
 	}
 	return serial;
-}
-
-static bool ring_is_readable(const struct area *area)
-{
-	for (size_t i = 0; i < medium.bad_count; i++)
-		if (medium.bad[i] / 4096 >= area->first &&
-		    medium.bad[i] / 4096 < area->first + area->blocks)
-			return false;
-	return true;
 }
 
 /* --- Input --- */
@@ -198,21 +208,26 @@ static void check_pending(void)
 	free(head);
 }
 
-/* Only the block after the newest one of the right ring is written to. */
+/* Blocks of the right ring are written to, with higher serials, and never the newest one. */
 static const struct area *may_write;
-static uint64_t may_write_serial;
-static uint64_t pending_end; /* while a pending head is stored */
+static uint64_t may_write_above; /* the newest serial */
+static uint64_t pending_end;	 /* while a pending head is stored */
 static char long_line[RING_CONTENT_MAX + 100];
 
 static void on_write(struct sparse *m, uint64_t off, const void *buf, size_t len)
 {
+	uint64_t serial;
+
 	(void)m;
 	if (pending_end) {
 		must(off >= 356 * 4096 && off < pending_end && len == 4096);
 		return;
 	}
-	must(may_write && len == 4096 && load_be64((const uint8_t *)buf + 8) == may_write_serial);
-	must(off == (may_write->first + (may_write_serial - 1) % may_write->blocks) * 4096);
+	must(may_write && len == 4096);
+	serial = load_be64((const uint8_t *)buf + 8);
+	must(serial > may_write_above && serial <= may_write_above + 3);
+	must(!may_write_above || (serial - may_write_above) % may_write->blocks);
+	must(off == (may_write->first + (serial - 1) % may_write->blocks) * 4096);
 	must(is_valid(may_write, (uint32_t)(off / 4096) - may_write->first, buf));
 }
 
@@ -255,6 +270,12 @@ static bool same_result(const struct result *a, const struct result *b)
 	       !strcmp(a->origin, b->origin) && !memcmp(a->package_id, b->package_id, HASH_LEN);
 }
 
+/* Why a store may fail. */
+static bool may_fail(void)
+{
+	return medium.dead || medium.no_flush || medium.bad_count;
+}
+
 static void reopen(void)
 {
 	struct fault fault;
@@ -268,19 +289,19 @@ static void store_record(struct feed *input)
 	struct fault fault;
 
 	may_write = &areas[0];
-	may_write_serial = state.record_ring.serial + 1;
+	may_write_above = state.record_ring.serial;
 	state.record.boot_count++;
 	state.record.rollback_floor = feed_number(input, 3);
 	state.record.key_epoch = feed_number(input, 1);
 	if (state_store_record(&state, &fault)) {
-		must(medium.dead || medium.no_flush);
+		must(may_fail());
 		return;
 	}
 	/* I7: neither goes down. */
 	must(state.record.rollback_floor >= floor && state.record.key_epoch >= epoch);
 	reopen();
 	must(same_record());
-	must(again.record_ring.serial == may_write_serial && !again.blank);
+	must(again.record_ring.serial == state.record_ring.serial && !again.blank);
 	must(same_journal());
 }
 
@@ -289,12 +310,12 @@ static void store_journal(struct feed *input)
 	struct fault fault;
 
 	may_write = &areas[1];
-	may_write_serial = state.journal_ring.serial + 1;
+	may_write_above = state.journal_ring.serial;
 	state.journal.step = (enum journal_step)(feed_number(input, 1) % 6);
 	state.journal.target = (uint32_t)feed_number(input, 1) % 2;
 	state.journal.flushed = feed_number(input, 3);
 	if (state_store_journal(&state, &fault)) {
-		must(medium.dead || medium.no_flush);
+		must(may_fail());
 		return;
 	}
 	reopen();
@@ -333,19 +354,21 @@ static void store_report(struct feed *input)
 	state_result(&state, 0, &result);
 	result.fault.offset = feed_number(input, 3);
 	may_write = &areas[2];
-	may_write_serial = state.result_ring.serial + 1;
-	if (!state_add_result(&state, &result, &fault) && ring_is_readable(&areas[2])) {
+	may_write_above = state.result_ring.serial;
+	if (!state_add_result(&state, &result, &fault)) {
 		must(state_result(&state, 0, &read));
 		must(same_result(&read, &result));
 	}
 	may_write = &areas[3];
-	may_write_serial = state.log_ring.serial + 1;
+	may_write_above = state.log_ring.serial;
 	/* Too long for a block, so that it is cut, and stored when the next line comes. */
 	state_log(&state, long_line);
 	state_log(&state, "a line");
-	must(medium.dead || medium.no_flush || state.log_ring.serial == may_write_serial);
-	may_write_serial = state.log_ring.serial + 1;
-	if (!state_flush_log(&state, &fault) && ring_is_readable(&areas[3])) {
+	must(may_fail() || state.log_ring.serial == may_write_above + 1);
+	/* Serials of what failed are not given out again. */
+	may_write_above = state.log_ring.serial == may_write_above ? state.log_ring.tried
+								   : state.log_ring.serial;
+	if (!state_flush_log(&state, &fault)) {
 		size_t len;
 		const char *text = state_log_block(&state, 0, &len);
 
@@ -359,6 +382,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned int options = (unsigned int)feed_number(&input, 1);
 	struct feed what = {input.at, input.left < 16 ? input.left : 16};
 	struct fault fault = {.detail = DETAIL_OK};
+	uint8_t block[4096];
 	size_t got;
 	enum detail detail;
 
@@ -375,7 +399,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (options & SMALL)
 		must(detail == DETAIL_STATE_TOO_SMALL);
 	else
-		must(!detail == (ring_is_readable(&areas[0]) && ring_is_readable(&areas[1])));
+		must(!detail == (unreadable(&areas[0]) <= (newest(&areas[0], block) ? 1 : 0)));
 	if (!detail) {
 		check_texts();
 		check_record();
@@ -386,11 +410,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		medium.dead = options & DEAD;
 		medium.no_flush = options & NO_FLUSH;
 		/* A serial at its very end would begin again at 0: nobody gets there. */
-		if (state.record_ring.serial != UINT64_MAX)
+		if (state.record_ring.serial < SERIAL_MAX)
 			store_record(&what);
-		if (state.journal_ring.serial != UINT64_MAX)
+		if (state.journal_ring.serial < SERIAL_MAX)
 			store_journal(&what);
-		if (state.result_ring.serial != UINT64_MAX && state.log_ring.serial != UINT64_MAX)
+		if (state.result_ring.serial < SERIAL_MAX && state.log_ring.serial < SERIAL_MAX)
 			store_report(&what);
 		store_pending(&what);
 	}

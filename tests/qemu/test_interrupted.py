@@ -102,6 +102,26 @@ def test_power_is_lost_during_a_download_and_it_goes_on(rig):
     rig.assert_runs(disk, 9, slot)
 
 
+def test_server_has_a_later_release_when_an_interrupted_download_goes_on(rig):
+    """With one slot nothing is left to start, and nobody is there: what the server has now is as good."""
+    disk = rig.disk("single", recovery=True)
+    with Server(rig.parts.medium(), speed=3 << 20) as server:
+        b = rig.board(disk, tree=rig.tree_for(server.port, "single"))
+        asked(b)
+        b.send("i")
+        b.expect(r"([3-6]\d) %  writing system", 90)
+        b.cut_power()
+        server.path = rig.parts.small(12)
+        b.power_on()
+        b.expect(words("version 12"), 60)
+        b.expect(r"> install now \(nobody chose\)", 60)
+        installed(b)
+        restart(b)
+        assert confirmed(b, 12) == "A"
+    b.cut_power()
+    rig.assert_runs(disk, 12, "A", "single")
+
+
 @pytest.mark.parametrize("behaviour, status, detail, sentence", [
     ("missing", 10, "HTTP_STATUS", "(status 404): was answered by the server with an error."),
     ("redirects", 10, "HTTP_REDIRECTS", "is redirected without end."),

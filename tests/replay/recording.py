@@ -134,7 +134,8 @@ class Recording:
         return ring
 
     def _name_stores(self):
-        """The last four stores of the flags are the mark, the flip, the boot loader's and the confirmation."""
+        """The last five stores of the flags are the mark in both copies, the flip, the boot loader's and the
+        confirmation."""
         stores, last = [], None
         for write in (w for epoch in self.epochs for w in epoch.writes if w.what == "flags"):
             copy = write.offset >= boards.ENVIRONMENT_OFFSETS[1]
@@ -142,7 +143,7 @@ class Recording:
                 stores.append([])
             stores[-1].append(write)
             last = copy
-        for store, name in zip(reversed(stores), ("confirm", "try", "flip", "mark")):
+        for store, name in zip(reversed(stores), ("confirm", "try", "flip", "mark", "mark")):
             for write in store:
                 write.what = name
 

@@ -56,9 +56,9 @@ static struct explore_options options_for(const struct physics *p)
 	else if (settings.deep)
 		o.random = 20;
 	else if (p->sector == 512) /* more sectors, more outcomes */
-		o.share = p->atomic && !p->lie ? 12 : 64;
+		o.share = p->atomic && !p->lie ? 32 : 128;
 	else
-		o.share = p->atomic ? 1 : 4;
+		o.share = p->atomic ? 2 : 8;
 	return o;
 }
 
