@@ -111,8 +111,8 @@ class Recording:
         self._hash_durable()
 
     def protocol(self):
-        """The kinds of writes in their order, without the log."""
-        kinds = (w.what for epoch in self.epochs for w in epoch.writes if w.what not in ("log", "state"))
+        """The kinds of writes in their order, without the reports: what is told depends on when a stick is found."""
+        kinds = (w.what for epoch in self.epochs for w in epoch.writes if w.what not in ("log", "state", "result"))
         return [kind for kind, _ in itertools.groupby(kinds)]
 
     def region(self, offset):
