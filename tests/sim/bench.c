@@ -141,11 +141,14 @@ void bench_put(struct bench *b, const struct snapshot *from)
 
 /*
  * Starts that end before the confirmation use the tries of a system up: as many cuts as it has, or
- * a medium that fails for good. That excuses another end where the medium bears it out: the package
- * counts as failed, the good system that should run has no tries, or recovery has helped as often
- * as it may.
+ * a medium that fails for good.
+ *
+ * After so many cuts another complete system may run, and go on from there (a good one that lost
+ * its tries is the next target); or, when the one on trial was the only one, recovery waits. A
+ * medium that failed excuses another end only where it bears that out: the package counts as
+ * failed, the good system that should run has no tries, or recovery has helped as often as it may.
  */
-static bool tries_were_used_up(const struct bench *b, const struct scenario *s)
+static bool tries_were_used_up(const struct bench *b, const struct scenario *s, int package)
 {
 	const struct world *w = &b->world;
 	struct look_record record;
@@ -155,13 +158,17 @@ static bool tries_were_used_up(const struct bench *b, const struct scenario *s)
 		return false;
 	look_record(w, w->disk.now, &record);
 	look_env(w, w->disk.now, &env);
+	if (record.self_starts >= INSTALL_SELF_STARTS)
+		return true;
+	if (!b->driver.insists)
+		return package != PKG_NONE || !bytes_are_zero(record.failed, HASH_LEN);
 	for (size_t i = 0; i < STATE_FAILED && s->runs != PKG_NONE; i++)
 		if (!memcmp(record.failed + i * HASH_LEN, w->package[s->runs]->id, HASH_LEN))
 			return true;
 	for (size_t i = 0; i < w->slots && s->runs != PKG_NONE; i++)
 		if (look_slot_holds(w, w->disk.now, i, (int)s->runs) && !env.left[i])
 			return true;
-	return record.self_starts >= INSTALL_SELF_STARTS;
+	return false;
 }
 
 /*
@@ -192,7 +199,7 @@ static void judge_end(struct bench *b, const struct scenario *s, bool waits)
 	oracle_final(o, waits, end, sizeof(end));
 	if (b->driver.trace)
 		printf("  end: %s\n", end);
-	if (tries_were_used_up(b, s))
+	if (tries_were_used_up(b, s, package))
 		return;
 	if (waits != (s->runs == PKG_NONE) || package != (int)s->runs)
 		oracle_fail(o, "I6", "the end is not package %s: %s", package_name((int)s->runs),
