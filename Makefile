@@ -18,11 +18,13 @@ CORE_SRCS = \
 	recovery/core/board.c \
 	recovery/core/crc32.c \
 	recovery/core/detail.c \
+	recovery/core/device.c \
 	recovery/core/flags.c \
 	recovery/core/front.c \
 	recovery/core/gpt.c \
 	recovery/core/index.c \
 	recovery/core/install.c \
+	recovery/core/install_recovery.c \
 	recovery/core/install_trial.c \
 	recovery/core/manifest.c \
 	recovery/core/package.c \

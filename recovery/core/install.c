@@ -49,8 +49,7 @@ enum detail install_load_flags(struct device *device, struct flags *flags, bool 
 
 static enum detail store_flags(struct run *run)
 {
-	struct flag_store *store = run->device->flag_store;
-	enum detail detail = store->ops->store(store, &run->flags, run->anew, &run->fault);
+	enum detail detail = device_store_flags(run->device, &run->flags, run->anew, &run->fault);
 
 	if (!detail)
 		run->anew = false;
@@ -330,14 +329,10 @@ static void fill_result(const struct run *run, const struct source *source, stru
 	const struct device *device = run->device;
 	const struct front *front = device->front;
 
-	result->what = RESULT_INSTALL;
+	device_begin_result(device, RESULT_INSTALL, -1, result);
 	result->fault = run->fault;
-	result->boot_count = device->state->record.boot_count;
-	result->monotonic_ms = device->clock->ops->monotonic_ms(device->clock);
-	device->clock->ops->wall(device->clock, result->wall, sizeof(result->wall));
 	text_copy(result->origin, sizeof(result->origin), source->name);
 	memcpy(result->package_id, front->id, HASH_LEN);
-	result->slot = RESULT_NO_SLOT;
 	if (run->plan.image_count)
 		result->slot = (uint32_t)run->plan.target;
 	/*
@@ -354,19 +349,12 @@ enum detail install_run(struct device *device, struct source *source,
 			const struct install_options *options, struct result *result)
 {
 	struct run run = {.device = device};
-	struct fault ignored;
 	enum detail detail = run_steps(&run, source, options);
 
 	close_targets(&run);
-	memset(result, 0, sizeof(*result));
 	if (!detail)
 		fault_set(&run.fault, DETAIL_OK, "");
 	fill_result(&run, source, result);
-	/*
-	 * I10: the install has ended one way or the other; that its report cannot be kept changes
-	 * nothing.
-	 */
-	state_add_result(device->state, result, &ignored);
-	state_flush_log(device->state, &ignored);
+	device_keep_result(device, result);
 	return detail;
 }

@@ -9,32 +9,8 @@
 #ifndef LIFEBOAT_INSTALL_H
 #define LIFEBOAT_INSTALL_H
 
-#include "front.h"
+#include "device.h"
 #include "plan.h"
-
-#define INSTALL_CHECKPOINT                                                                         \
-	(8u << 20) /* what a cut may cost; a flush for each takes little time                      \
-		    */
-
-/*
- * What an install works on. All pointers are the caller's; one device serves any number of calls,
- * one after the other.
- */
-struct device {
-	const struct trust *trust;
-	const struct board *board;
-	const struct gpt *gpt;
-	struct storage *storage;
-	struct flag_store *flag_store;
-	struct state *state;
-	struct clock *clock;
-	struct observer *observer; /* may be NULL */
-	struct front *front;
-	uint8_t *buffer;     /* CHUNK_SIZE_MAX bytes, for reading the target */
-	uint32_t checkpoint; /* bytes written between two flushes (and journal records) */
-	int running; /* slot index of the running system; -1: recovery, or a disk that does not run
-			(factory) */
-};
 
 struct install_options {
 	int wanted;	   /* slot index, -1: any */

@@ -1,5 +1,5 @@
 /*
- * What follows the reboot: settling, confirming, rejecting; and the ways into and out of recovery.
+ * What follows the reboot: settling, confirming, rejecting.
  */
 #include "install.h"
 #include "text.h"
@@ -35,24 +35,6 @@ bool install_is_pending(const struct state *state, const struct flags *flags)
 {
 	return was_begun(&state->journal) && !was_flipped(state, flags) &&
 	       !was_given_up(state, flags);
-}
-
-static void begin_result(const struct device *device, enum result_what what, int slot,
-			 struct result *result)
-{
-	const struct state *state = device->state;
-
-	memset(result, 0, sizeof(*result));
-	result->what = what;
-	result->boot_count = state->record.boot_count;
-	result->monotonic_ms = device->clock->ops->monotonic_ms(device->clock);
-	device->clock->ops->wall(device->clock, result->wall, sizeof(result->wall));
-	result->slot = slot < 0 ? RESULT_NO_SLOT : (uint32_t)slot;
-	if (slot < 0)
-		return;
-	result->release = state->record.slot[slot].release;
-	text_copy(result->version, sizeof(result->version), state->record.slot[slot].version);
-	memcpy(result->package_id, state->record.slot[slot].package_id, HASH_LEN);
 }
 
 /* --- Packages whose trial failed: not in the results, which other failures push out --- */
@@ -92,46 +74,12 @@ static void add_origin(const struct device *device, struct result *result)
 		text_copy(result->origin, sizeof(result->origin), j->origin);
 }
 
-static void keep_result(struct device *device, const struct result *result)
-{
-	struct fault ignored;
-
-	state_add_result(device->state, result, &ignored);
-	state_flush_log(device->state, &ignored);
-}
-
 static enum detail end_journal(struct device *device, struct fault *fault)
 {
 	if (!was_begun(&device->state->journal))
 		return DETAIL_OK;
 	device->state->journal.step = JOURNAL_IDLE;
 	return state_store_journal(device->state, fault);
-}
-
-static enum detail store_flags(struct device *device, const struct flags *flags, bool anew,
-			       struct fault *fault)
-{
-	return device->flag_store->ops->store(device->flag_store, flags, anew, fault);
-}
-
-/*
- * A wipe counts while the flags ask for recovery (core/wipe.h). Once they do not, it must not come
- * back with some later request.
- */
-static enum detail forget_wipe(struct device *device, struct fault *fault)
-{
-	struct state_record *record = &device->state->record;
-	struct state_record before = *record;
-	enum detail detail;
-
-	if (record->wipe == STATE_WIPE_NONE)
-		return DETAIL_OK;
-	record->wipe = STATE_WIPE_NONE;
-	record->wipe_starts = 0;
-	detail = state_store_record(device->state, fault);
-	if (detail)
-		*record = before;
-	return detail;
 }
 
 /* "release 2 (2.0) in slot B: boot-image-invalid" */
@@ -220,9 +168,9 @@ static bool note_lost_state(struct device *device, const struct flags *flags, st
 		system |= flags->slot[i].good;
 	if (!device->state->blank || !system)
 		return false;
-	begin_result(device, RESULT_TRIAL, -1, result);
+	device_begin_result(device, RESULT_TRIAL, -1, result);
 	fault_set(&result->fault, DETAIL_STATE_LOST, "state partition");
-	keep_result(device, result);
+	device_keep_result(device, result);
 	if (!state_store_record(device->state, &ignored))
 		device->state->blank = false;
 	return true;
@@ -235,11 +183,11 @@ static void settle_wipe(struct device *device, const struct flags *flags)
 	struct result result;
 	struct fault ignored;
 
-	if (flags->recovery || !wanted || forget_wipe(device, &ignored))
+	if (flags->recovery || !wanted || device_forget_wipe(device, &ignored))
 		return;
-	begin_result(device, RESULT_WIPE, -1, &result);
+	device_begin_result(device, RESULT_WIPE, -1, &result);
 	fault_set(&result.fault, DETAIL_INTERRUPTED, "erasing user data");
-	keep_result(device, &result);
+	device_keep_result(device, &result);
 }
 
 /*
@@ -256,12 +204,12 @@ static enum detail settle_fallback(struct device *device, struct flags *flags, b
 	if (device->running < 0 || !flags->order_count || first == (size_t)device->running ||
 	    !flags->slot[first].good || flags->slot[first].tries)
 		return DETAIL_OK;
-	begin_result(device, RESULT_TRIAL, (int)first, result);
+	device_begin_result(device, RESULT_TRIAL, (int)first, result);
 	name_trial(device, first, "", object, sizeof(object));
 	fault_set(&result->fault, DETAIL_FELL_BACK, object);
-	keep_result(device, result);
+	device_keep_result(device, result);
 	flags_prefer(flags, (size_t)device->running);
-	detail = store_flags(device, flags, false, fault);
+	detail = device_store_flags(device, flags, false, fault);
 	*settled |= !detail;
 	return detail;
 }
@@ -284,8 +232,8 @@ static enum detail settle_target(struct device *device, struct flags *flags, str
 		return DETAIL_OK;
 	observer_line(device->observer, "trial: a slot that is being written was called bootable");
 	*flags = marked;
-	detail = store_flags(device, flags, false, fault);
-	return detail ? detail : store_flags(device, flags, false, fault);
+	detail = device_store_flags(device, flags, false, fault);
+	return detail ? detail : device_store_flags(device, flags, false, fault);
 }
 
 /* What a cut kept the journal from saying: that the flip happened, or that it was given up. */
@@ -326,7 +274,7 @@ enum detail install_settle(struct device *device, const char *reason, bool *sett
 	if (!trial_failed(device, &flags))
 		return settle_fallback(device, &flags, settled, result, fault);
 
-	begin_result(device, RESULT_TRIAL, (int)j->target, result);
+	device_begin_result(device, RESULT_TRIAL, (int)j->target, result);
 	add_origin(device, result);
 	char object[160];
 	name_trial(device, j->target, reason, object, sizeof(object));
@@ -335,12 +283,12 @@ enum detail install_settle(struct device *device, const char *reason, bool *sett
 	 * The report first, then the flags, then the journal: a cut before the flags tells it twice
 	 * at worst, and one after them leaves what the next start ends.
 	 */
-	keep_result(device, result);
+	device_keep_result(device, result);
 	remember_failed(&state->record, j->package_id);
 	if ((detail = state_store_record(state, fault)))
 		return detail;
 	flags_give_up(&flags, j->target);
-	if ((detail = store_flags(device, &flags, false, fault)))
+	if ((detail = device_store_flags(device, &flags, false, fault)))
 		return detail;
 	*settled = true;
 	return end_journal(device, fault);
@@ -391,7 +339,7 @@ enum detail install_confirm(struct device *device, struct result *result)
 	bool first;
 	enum detail detail;
 
-	begin_result(device, RESULT_CONFIRM, device->running, result);
+	device_begin_result(device, RESULT_CONFIRM, device->running, result);
 	if (device->running < 0)
 		return fault_set(&result->fault, DETAIL_SLOT_NOT_RUNNING,
 				 "the kernel command line");
@@ -405,7 +353,7 @@ enum detail install_confirm(struct device *device, struct result *result)
 	flags_confirm(&flags, (size_t)device->running, device->board->tries);
 	drop_below_floor(device, (size_t)device->running, &flags);
 	if (!flags_equal(&before, &flags)) {
-		detail = store_flags(device, &flags, false, &result->fault);
+		detail = device_store_flags(device, &flags, false, &result->fault);
 		if (detail)
 			return detail;
 	}
@@ -414,7 +362,7 @@ enum detail install_confirm(struct device *device, struct result *result)
 	if (detail)
 		return detail;
 	if (first)
-		keep_result(device, result);
+		device_keep_result(device, result);
 	return DETAIL_OK;
 }
 
@@ -424,7 +372,7 @@ enum detail install_reject(struct device *device, const struct fault *why, struc
 	struct fault fault;
 	enum detail detail;
 
-	begin_result(device, RESULT_CONFIRM, device->running, result);
+	device_begin_result(device, RESULT_CONFIRM, device->running, result);
 	add_origin(device, result);
 	result->fault = *why;
 	if (device->running < 0)
@@ -439,11 +387,11 @@ enum detail install_reject(struct device *device, const struct fault *why, struc
 				device->state->record.slot[device->running].package_id);
 		state_store_record(device->state, &fault);
 		flags_give_up(&flags, (size_t)device->running);
-		if (!store_flags(device, &flags, false, &fault) &&
+		if (!device_store_flags(device, &flags, false, &fault) &&
 		    device->state->journal.target == (uint32_t)device->running)
 			end_journal(device, &fault);
 	}
-	keep_result(device, result);
+	device_keep_result(device, result);
 	return why->detail;
 }
 
@@ -455,120 +403,4 @@ bool install_may_restart(struct device *device)
 		return false;
 	return !flags_in_order(&flags, (size_t)device->running) ||
 	       flags.slot[device->running].tries < device->board->tries;
-}
-
-enum detail install_request_recovery(struct device *device, const char *reason, struct fault *fault)
-{
-	struct flags flags;
-	enum detail detail = install_load_flags(device, &flags, NULL, fault);
-
-	if (detail)
-		return detail;
-	if (!flags.recovery && (detail = forget_wipe(device, fault)))
-		return detail;
-	flags_request_recovery(&flags, reason);
-	return store_flags(device, &flags, false, fault);
-}
-
-/* Gives good slots without tries new ones. Returns how many slots the boot script could start. */
-static size_t renew_tries(const struct device *device, struct flags *flags)
-{
-	size_t bootable = 0;
-
-	for (size_t i = 0; i < device->board->slot_count; i++) {
-		if (flags->slot[i].good && !flags->slot[i].tries)
-			flags_confirm(flags, i, device->board->tries);
-		if (flags_in_order(flags, i) && flags->slot[i].tries)
-			bootable++;
-	}
-	return bootable;
-}
-
-/*
- * Whether leaving is counted: when it gives new tries, or when it stores nothing else. Each start
- * of recovery's own accord leaves something on the medium, or it could go round for ever: a request
- * that is gone, or one more in the count (I8).
- */
-static bool is_counted(const struct flags *before, bool again)
-{
-	struct flags left = *before;
-
-	flags_leave_recovery(&left);
-	return again || flags_equal(before, &left);
-}
-
-static bool has_system(const struct device *device, const struct flags *flags, bool anew,
-		       bool *again)
-{
-	struct flags left = *flags;
-
-	*again = anew;
-	flags_leave_recovery(&left);
-	if (flags_choice(&left) >= 0)
-		return true;
-	*again = true;
-	for (size_t i = 0; i < device->board->slot_count; i++)
-		if (left.slot[i].good)
-			return true;
-	return false;
-}
-
-bool install_has_system(struct device *device, bool *again)
-{
-	struct flags flags;
-	bool anew;
-
-	*again = false;
-	return !install_load_flags(device, &flags, &anew, NULL) &&
-	       has_system(device, &flags, anew, again);
-}
-
-bool install_has_nothing(struct device *device)
-{
-	struct flags flags;
-	bool anew, again;
-
-	return !install_load_flags(device, &flags, &anew, NULL) &&
-	       !has_system(device, &flags, anew, &again);
-}
-
-bool install_may_leave(struct device *device)
-{
-	struct flags flags;
-	bool anew, again;
-
-	return !install_load_flags(device, &flags, &anew, NULL) &&
-	       has_system(device, &flags, anew, &again) &&
-	       (!is_counted(&flags, again) ||
-		device->state->record.self_starts < INSTALL_SELF_STARTS);
-}
-
-enum detail install_leave_recovery(struct device *device, bool again, bool by_hand,
-				   struct fault *fault)
-{
-	struct state *state = device->state;
-	struct flags flags, before;
-	struct fault ignored;
-	bool anew, counted;
-	enum detail detail = install_load_flags(device, &flags, &anew, fault);
-
-	if (detail)
-		return detail;
-	before = flags;
-	counted = !by_hand && is_counted(&before, again);
-	if (counted && state->record.self_starts >= INSTALL_SELF_STARTS)
-		return fault_set(fault, DETAIL_NOT_PERMITTED, "starting the system once more");
-	flags_leave_recovery(&flags);
-	if (again && !renew_tries(device, &flags))
-		return fault_set(fault, DETAIL_NO_SYSTEM, "this device");
-	if (counted) {
-		state->record.self_starts++;
-		if ((detail = state_store_record(state, fault)))
-			return detail;
-	}
-	if ((anew || !flags_equal(&before, &flags)) &&
-	    (detail = store_flags(device, &flags, anew, fault)))
-		return detail;
-	forget_wipe(device, &ignored);
-	return DETAIL_OK;
 }

@@ -81,7 +81,7 @@ static enum detail ask_for_recovery(struct device *device, bool *asked, struct f
 		return detail;
 	flags_request_recovery(&flags, WIPE_REASON);
 	*asked = true;
-	return device->flag_store->ops->store(device->flag_store, &flags, false, fault);
+	return device_store_flags(device, &flags, false, fault);
 }
 
 /*
@@ -100,7 +100,7 @@ static enum detail insist_on_recovery(struct device *device, struct fault *fault
 	if (!detail)
 		detail = install_load_flags(device, &flags, NULL, &why);
 	if (!detail)
-		detail = device->flag_store->ops->store(device->flag_store, &flags, false, &why);
+		detail = device_store_flags(device, &flags, false, &why);
 	if (detail)
 		*fault = why;
 	return detail;
@@ -356,23 +356,6 @@ static enum detail run_steps(struct wipe *w, bool agreed)
 	return erase(w);
 }
 
-static void keep_result(struct wipe *w, struct result *result)
-{
-	struct device *device = w->device;
-	struct fault ignored;
-
-	*result = (struct result){
-		.what = RESULT_WIPE,
-		.fault = w->fault,
-		.boot_count = device->state->record.boot_count,
-		.monotonic_ms = device->clock->ops->monotonic_ms(device->clock),
-		.slot = RESULT_NO_SLOT,
-	};
-	device->clock->ops->wall(device->clock, result->wall, sizeof(result->wall));
-	state_add_result(device->state, result, &ignored);
-	state_flush_log(device->state, &ignored);
-}
-
 enum detail wipe_run(struct device *device, bool agreed, struct result *result)
 {
 	struct wipe w = {.device = device};
@@ -392,7 +375,9 @@ enum detail wipe_run(struct device *device, bool agreed, struct result *result)
 	if (!detail)
 		fault_set(&w.fault, DETAIL_OK, "");
 	/* The result first: a cut between the two tells it twice at worst. */
-	keep_result(&w, result);
+	device_begin_result(device, RESULT_WIPE, -1, result);
+	result->fault = w.fault;
+	device_keep_result(device, result);
 	if (detail == DETAIL_INTERRUPTED)
 		return detail;
 	/*

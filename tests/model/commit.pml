@@ -607,6 +607,8 @@ inline reject()
 	fi
 }
 
+/* --- install_recovery.c --- */
+
 /* install_leave_recovery(): good systems without tries get new ones, but not for ever (I8). ok. */
 inline leave_recovery(again)
 {

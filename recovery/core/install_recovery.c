@@ -1,0 +1,120 @@
+/*
+ * The ways into and out of recovery.
+ */
+#include "install.h"
+
+enum detail install_request_recovery(struct device *device, const char *reason, struct fault *fault)
+{
+	struct flags flags;
+	enum detail detail = install_load_flags(device, &flags, NULL, fault);
+
+	if (detail)
+		return detail;
+	if (!flags.recovery && (detail = device_forget_wipe(device, fault)))
+		return detail;
+	flags_request_recovery(&flags, reason);
+	return device_store_flags(device, &flags, false, fault);
+}
+
+/* Gives good slots without tries new ones. Returns how many slots the boot script could start. */
+static size_t renew_tries(const struct device *device, struct flags *flags)
+{
+	size_t bootable = 0;
+
+	for (size_t i = 0; i < device->board->slot_count; i++) {
+		if (flags->slot[i].good && !flags->slot[i].tries)
+			flags_confirm(flags, i, device->board->tries);
+		if (flags_in_order(flags, i) && flags->slot[i].tries)
+			bootable++;
+	}
+	return bootable;
+}
+
+/*
+ * Whether leaving is counted: when it gives new tries, or when it stores nothing else. Each start
+ * of recovery's own accord leaves something on the medium, or it could go round for ever: a request
+ * that is gone, or one more in the count (I8).
+ */
+static bool is_counted(const struct flags *before, bool again)
+{
+	struct flags left = *before;
+
+	flags_leave_recovery(&left);
+	return again || flags_equal(before, &left);
+}
+
+static bool has_system(const struct device *device, const struct flags *flags, bool anew,
+		       bool *again)
+{
+	struct flags left = *flags;
+
+	*again = anew;
+	flags_leave_recovery(&left);
+	if (flags_choice(&left) >= 0)
+		return true;
+	*again = true;
+	for (size_t i = 0; i < device->board->slot_count; i++)
+		if (left.slot[i].good)
+			return true;
+	return false;
+}
+
+bool install_has_system(struct device *device, bool *again)
+{
+	struct flags flags;
+	bool anew;
+
+	*again = false;
+	return !install_load_flags(device, &flags, &anew, NULL) &&
+	       has_system(device, &flags, anew, again);
+}
+
+bool install_has_nothing(struct device *device)
+{
+	struct flags flags;
+	bool anew, again;
+
+	return !install_load_flags(device, &flags, &anew, NULL) &&
+	       !has_system(device, &flags, anew, &again);
+}
+
+bool install_may_leave(struct device *device)
+{
+	struct flags flags;
+	bool anew, again;
+
+	return !install_load_flags(device, &flags, &anew, NULL) &&
+	       has_system(device, &flags, anew, &again) &&
+	       (!is_counted(&flags, again) ||
+		device->state->record.self_starts < INSTALL_SELF_STARTS);
+}
+
+enum detail install_leave_recovery(struct device *device, bool again, bool by_hand,
+				   struct fault *fault)
+{
+	struct state *state = device->state;
+	struct flags flags, before;
+	struct fault ignored;
+	bool anew, counted;
+	enum detail detail = install_load_flags(device, &flags, &anew, fault);
+
+	if (detail)
+		return detail;
+	before = flags;
+	counted = !by_hand && is_counted(&before, again);
+	if (counted && state->record.self_starts >= INSTALL_SELF_STARTS)
+		return fault_set(fault, DETAIL_NOT_PERMITTED, "starting the system once more");
+	flags_leave_recovery(&flags);
+	if (again && !renew_tries(device, &flags))
+		return fault_set(fault, DETAIL_NO_SYSTEM, "this device");
+	if (counted) {
+		state->record.self_starts++;
+		if ((detail = state_store_record(state, fault)))
+			return detail;
+	}
+	if ((anew || !flags_equal(&before, &flags)) &&
+	    (detail = device_store_flags(device, &flags, anew, fault)))
+		return detail;
+	device_forget_wipe(device, &ignored);
+	return DETAIL_OK;
+}
