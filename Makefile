@@ -756,6 +756,7 @@ TEST_GOALS = \
 	sim \
 	mutants \
 	fuzz \
+	fuzz-coverage \
 	replay \
 	boot-matrix \
 	reproducible \
@@ -766,7 +767,7 @@ TEST_GOALS = \
 	size
 # All that they need is built before, so that none of them builds beside another one.
 TEST_NEEDS = all $(UNIT_PROGRAMS) $(COVERAGE_PROGRAMS) build/test/sim build/host/sim \
-	$(call fuzz-program,fuzz) $(call fuzz-program,test) $(BOOT_NEEDS)
+	$(call fuzz-program,fuzz) $(call fuzz-program,test) $(call fuzz-program,fuzz-cover) $(BOOT_NEEDS)
 .PHONY: test-needs
 test-needs: $(TEST_NEEDS)
 test: all

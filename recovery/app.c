@@ -382,13 +382,10 @@ void app_source_close(struct app *app)
 /* --- Each start --- */
 
 /* The stamp lives as long as the kernel that runs. */
-static bool counts(const struct app *app)
+static bool is_new_boot(void)
 {
-	int fd;
+	int fd = open(BOOT_STAMP, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
-	if (app->options.disk)
-		return false;
-	fd = open(BOOT_STAMP, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0 || errno != EEXIST;
@@ -397,10 +394,11 @@ static bool counts(const struct app *app)
 bool app_settle(struct app *app, const char *reason, struct result *result)
 {
 	struct fault fault;
+	bool booted = !app->options.disk && is_new_boot();
 	bool settled = false;
 
-	if (counts(app))
-		install_count_boot(&app->device, &fault);
+	if (booted || app->recovery)
+		install_count_start(&app->device, booted, &fault);
 	if (install_settle(&app->device, reason, &settled, result, &fault)) {
 		app_log(app, fault.object);
 		return false;

@@ -7,11 +7,10 @@
 #include <string.h>
 
 #define BEGINS_MAX 5 /* tries to open a disk that is not sound; then a person has to restart */
-#define LOOK_AGAIN_MS                                                                              \
-	60000		   /* at a device that was not sound, or where nothing could be started    \
-			    */
-#define STAY_MS 3600000	   /* with a system to start: however often something is plugged in */
-#define FIRST_LOOK_MS 3000 /* a stick that was there at power-on appears this late */
+#define LOOK_AGAIN_MS 60000 /* at a device that was not sound, or when nothing could be started */
+#define REST_MS 60000	    /* at the menu: what was done before does not restart the device */
+#define STAY_MS 3600000	    /* with a system to start: however often something is plugged in */
+#define FIRST_LOOK_MS 3000  /* a stick that was there at power-on appears this late */
 
 static struct recover recover_state;
 
@@ -107,6 +106,7 @@ static void act(struct recover *r, enum action action)
 	struct app *app = r->app;
 
 	r->stay_ms = 0;
+	r->stands = false;
 	switch (action) {
 	case ACTION_FROM_STICK:
 	case ACTION_FROM_NETWORK:
@@ -180,6 +180,23 @@ static unsigned seconds_to_stay(struct recover *r)
 }
 
 /*
+ * Its last starts ended in the middle of something, and got on with nothing (core/install.h). What
+ * did that may be plugged in still, and is announced once more: nothing but a key counts until this
+ * has rested. When nobody comes, it tries once more later.
+ */
+static void stand(struct recover *r)
+{
+	struct app *app = r->app;
+	struct fault fault;
+
+	fault_set(&fault, DETAIL_RESTARTS, "recovery");
+	app_failure(app, RESULT_INSTALL, &fault, "", &r->result);
+	app_keep(app, &r->result);
+	screen_result(&app->screen, &r->result);
+	r->stands = r->menu = r->failure_shown = true;
+}
+
+/*
  * Nothing to install: the menu, until something is plugged in or found, or until the time is over
  * and a system can be started.
  */
@@ -189,7 +206,8 @@ static void idle(struct recover *r)
 	enum action actions[SCREEN_OFFERS_MAX];
 	size_t count = menu_actions(r, actions);
 	bool there = app->open && install_may_leave(&app->device);
-	uint64_t again_ms = system_now_ms() + LOOK_AGAIN_MS;
+	uint64_t since_ms = system_now_ms(), again_ms = since_ms + LOOK_AGAIN_MS;
+	bool rested = !app->open;
 	enum action action;
 
 	if (app->open && !r->failure_shown)
@@ -198,14 +216,22 @@ static void idle(struct recover *r)
 		     there ? ACTION_RESTART : ACTION_NONE, there ? seconds_to_stay(r) : 0);
 	do {
 		action = session_wait(r);
+		if (!rested && system_now_ms() >= since_ms + REST_MS) {
+			install_rests(&app->device);
+			rested = true;
+		}
+		if (r->stands && !rested)
+			app->devices_changed = false;
 		/*
 		 * Looking at a disk without a sound table is an event of that disk: it must not go
 		 * round.
 		 */
 		if (!app->open && r->begins >= BEGINS_MAX)
 			r->app->devices_changed = false;
+		if (r->stands && !there && system_now_ms() >= since_ms + SESSION_IDLE_S * 1000)
+			r->app->devices_changed = !action;
 		if (r->app->devices_changed) {
-			r->menu = false;
+			r->menu = r->stands = false;
 			r->failure_shown = false;
 			memset(r->refused, 0, sizeof(r->refused));
 			return;
@@ -263,6 +289,8 @@ static void begin(struct recover *r)
 	}
 	screen_reason(&app->screen, r->reason, settled ? &r->result : NULL);
 	erase_what_waits(r);
+	if (!r->menu && !install_may_act(&app->device))
+		stand(r);
 }
 
 int recover_run(struct app *app)

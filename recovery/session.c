@@ -26,6 +26,8 @@ void session_leave(struct recover *r, enum system_action action)
 {
 	screen_leave(&r->app->screen, action == SYSTEM_RESTART ? LEAVE_RESTART : LEAVE_POWER_OFF);
 	app_log(r->app, action == SYSTEM_RESTART ? "recovery: restart" : "recovery: power off");
+	if (r->app->open)
+		install_rests(&r->app->device);
 	app_close(r->app);
 	screen_close(&r->app->screen);
 	system_leave(action, false);

@@ -24,6 +24,7 @@ struct recover {
 	uint8_t worked_on[HASH_LEN];
 	uint8_t refused[HASH_LEN]; /* a person said no to this one */
 	bool failure_shown;
+	bool stands;	     /* nothing happens by itself for a while: that ended badly too often */
 	unsigned begins;     /* tries to open the device after the first one failed */
 	bool looked;	     /* at least once */
 	uint64_t network_ms; /* when the server may be asked again */

@@ -207,6 +207,8 @@ enum status {
 	  "Add the property wipe to the board tree.")                                              \
 	X(WIPE_GIVEN_UP, 3032, "was begun again and again, and never came to its end",             \
 	  "Choose it again; the storage may be failing.")                                          \
+	X(RESTARTS, 3033, "was started again and again, and got on with nothing",                  \
+	  "Choose from the menu; the power supply, the stick or the storage may be failing.")      \
 	/* 40xx: the installed system did not prove itself */                                      \
 	X(HEALTH_FAILED, 4001, "failed its health check",                                          \
 	  "See `lifeboat log`, which has what the check said.")                                    \

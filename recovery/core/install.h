@@ -35,8 +35,11 @@ enum detail install_plan(struct device *device, struct source *source,
 enum detail install_run(struct device *device, struct source *source,
 			const struct install_options *options, struct result *result);
 
-/* Once for each start of recovery or of the system: results are told apart by it. */
-enum detail install_count_boot(struct device *device, struct fault *fault);
+/*
+ * Once for each start of recovery or of the system, before anything else. booted: so did the
+ * kernel, which results are told apart by; else init started the program again.
+ */
+enum detail install_count_start(struct device *device, bool booted, struct fault *fault);
 
 /*
  * At every start, in recovery and in the running system, before anything else: settles a trial that
@@ -82,6 +85,17 @@ bool install_has_nothing(struct device *device);
 /* Whether recovery may do that of its own accord, when nobody is there. */
 #define INSTALL_SELF_STARTS 3 /* then somebody has to come (I8) */
 bool install_may_leave(struct device *device);
+
+/*
+ * A start of recovery that ends in the middle of something leads to the next one: a power cut, but
+ * also a kernel that panics over a stick, or a supply that does not bear what writing takes. After
+ * so many in a row that got on with no install, it does nothing of its own accord until it has come
+ * to rest (I8).
+ */
+#define INSTALL_STARTS 10
+bool install_may_act(const struct device *device);
+/* Recovery waits for somebody, or is left in order: what follows is counted anew. */
+void install_rests(struct device *device);
 
 /*
  * Leaves recovery: clears the request, and a wipe that is not finished. again: good systems without

@@ -1,7 +1,58 @@
 /*
- * The ways into and out of recovery.
+ * The ways into and out of recovery, and how often it goes round.
  */
 #include "install.h"
+
+/* --- Starts that lead to the next one --- */
+
+/* How far the install that waits has got: more with each checkpoint. 0: nowhere, or none waits. */
+static uint64_t reached(const struct journal *j)
+{
+	if (j->step == JOURNAL_IDLE || j->step == JOURNAL_COMMITTED)
+		return 0;
+	return (uint64_t)j->image << 51 | j->flushed / 4096;
+}
+
+/* The furthest counts: an install that goes on has to come past what it had before. */
+static void count_start(struct device *device)
+{
+	struct state_record *record = &device->state->record;
+	uint64_t now = reached(&device->state->journal);
+
+	if (device->running >= 0) {
+		record->recovery_starts = record->recovery_reached = 0;
+		return;
+	}
+	record->recovery_starts = now > record->recovery_reached ? 1 : record->recovery_starts + 1;
+	if (!now || now > record->recovery_reached)
+		record->recovery_reached = now;
+}
+
+enum detail install_count_start(struct device *device, bool booted, struct fault *fault)
+{
+	device->state->record.boot_count += booted;
+	count_start(device);
+	return state_store_record(device->state, fault);
+}
+
+bool install_may_act(const struct device *device)
+{
+	return device->state->record.recovery_starts <= INSTALL_STARTS;
+}
+
+/* One start alone says nothing, and costs no store. */
+void install_rests(struct device *device)
+{
+	struct state_record *record = &device->state->record;
+	struct fault ignored;
+
+	if (record->recovery_starts < 2)
+		return;
+	record->recovery_starts = record->recovery_reached = 0;
+	state_store_record(device->state, &ignored);
+}
+
+/* --- Ways in and out --- */
 
 enum detail install_request_recovery(struct device *device, const char *reason, struct fault *fault)
 {

@@ -149,12 +149,6 @@ static bool trial_failed(const struct device *device, const struct flags *flags)
 	       !flags->slot[j->target].tries && device->running != (int)j->target;
 }
 
-enum detail install_count_boot(struct device *device, struct fault *fault)
-{
-	device->state->record.boot_count++;
-	return state_store_record(device->state, fault);
-}
-
 /*
  * A device that has a system, and no record of anything: somebody or something erased the state
  * partition, and with it the rollback floor. Said once, and kept.

@@ -18,7 +18,8 @@ enum { RING_RECORD = 1, RING_JOURNAL, RING_RESULT, RING_LOG };
 #define RECORD_VERSION 1u
 #define RECORD_SLOT_LEN 112u
 #define RECORD_FAILED (48u + RECORD_SLOT_LEN * BOARD_SLOTS_MAX)
-#define RECORD_LEN (RECORD_FAILED + HASH_LEN * STATE_FAILED)
+#define RECORD_STARTS (RECORD_FAILED + HASH_LEN * STATE_FAILED)
+#define RECORD_LEN (RECORD_STARTS + 16u)
 #define RECORD_CONFIRMED 1u
 #define JOURNAL_LEN 408u
 #define RESULT_LEN 632u
@@ -78,6 +79,8 @@ static void take_record(struct state_record *r, const uint8_t *raw, size_t len)
 	for (size_t i = 0; i < BOARD_SLOTS_MAX; i++)
 		load_slot(&r->slot[i], raw + 48 + i * RECORD_SLOT_LEN);
 	memcpy(r->failed, raw + RECORD_FAILED, sizeof(r->failed));
+	r->recovery_starts = load_be64(raw + RECORD_STARTS);
+	r->recovery_reached = load_be64(raw + RECORD_STARTS + 8);
 }
 
 /*
@@ -182,6 +185,8 @@ enum detail state_store_record(struct state *state, struct fault *fault)
 	for (size_t i = 0; i < BOARD_SLOTS_MAX; i++)
 		store_slot(&r->slot[i], raw + 48 + i * RECORD_SLOT_LEN);
 	memcpy(raw + RECORD_FAILED, r->failed, sizeof(r->failed));
+	store_be64(raw + RECORD_STARTS, r->recovery_starts);
+	store_be64(raw + RECORD_STARTS + 8, r->recovery_reached);
 	detail = ring_append(&state->record_ring, raw, sizeof(raw), state->block, fault);
 	if (!detail) {
 		state->stored_floor = r->rollback_floor;

@@ -35,6 +35,11 @@ struct state_record {
 	uint64_t confirmed_release; /* the highest that has confirmed itself */
 	enum state_wipe wipe;
 	uint32_t wipe_starts; /* times that this wipe was begun */
+	/*
+	 * Starts of recovery in a row that ended in the middle of something and got on with
+	 * nothing; and how far the install had got by then (core/install.h).
+	 */
+	uint64_t recovery_starts, recovery_reached;
 	struct state_slot slot[BOARD_SLOTS_MAX];
 	uint8_t failed[STATE_FAILED]
 		      [HASH_LEN]; /* packages whose trial failed, the newest first; zero: none */

@@ -182,6 +182,7 @@
 	X(ON_TRIAL_ALONE, "The new system starts on trial. If it does not confirm itself, "        \
 			  "recovery starts again.")                                                \
 	X(UNTOUCHED, "Nothing on the device was changed.")                                         \
+	X(STANDS, "Nothing is done by itself for five minutes; then it goes on.")                  \
 	X(INCOMPLETE, "Slot %1 is not complete and is not started.")                               \
 	X(OTHER_AS_IT_WAS, " Slot %1 with %2 is as it was.")                                       \
 	X(INCOMPLETE_ALONE, "Slot %1 is not complete. Recovery starts until an install succeeds.") \

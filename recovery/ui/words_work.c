@@ -304,6 +304,8 @@ void words_next(struct text *t, const struct screen *screen)
 		return;
 	if (screen->result.fault.detail == DETAIL_OK) {
 		next_after_success(t, screen);
+	} else if (screen->result.fault.detail == DETAIL_RESTARTS) {
+		say(t, STRING_STANDS);
 	} else if (!screen->touched) {
 		say(t, STRING_UNTOUCHED);
 	} else if (other) {

@@ -135,7 +135,7 @@ static void check_record(void)
 
 	must(state.blank == !serial);
 	must(state.record_ring.serial == serial);
-	if (serial && load_be32(block + 16) >= 400 && load_be32(raw)) {
+	if (serial && load_be32(block + 16) >= 416 && load_be32(raw)) {
 		must(state.record.self_starts == load_be32(raw + 4));
 		must(state.record.boot_count == load_be64(raw + 8));
 		must(state.record.rollback_floor == load_be64(raw + 16));
@@ -143,6 +143,8 @@ static void check_record(void)
 		must(state.record.confirmed_release == load_be64(raw + 32));
 		must(state.record.slot[1].release == load_be64(raw + 160));
 		must(!memcmp(state.record.failed, raw + 272, 128));
+		must(state.record.recovery_starts == load_be64(raw + 400));
+		must(state.record.recovery_reached == load_be64(raw + 408));
 	} else {
 		must(!state.record.rollback_floor && !state.record.key_epoch &&
 		     !state.record.confirmed_release && !state.record.slot[0].release);
@@ -245,6 +247,8 @@ static bool same_record(void)
 	return a->self_starts == b->self_starts && a->boot_count == b->boot_count &&
 	       a->rollback_floor == b->rollback_floor && a->key_epoch == b->key_epoch &&
 	       a->confirmed_release == b->confirmed_release &&
+	       a->recovery_starts == b->recovery_starts &&
+	       a->recovery_reached == b->recovery_reached &&
 	       !memcmp(a->failed, b->failed, sizeof(a->failed));
 }
 
@@ -448,7 +452,7 @@ static void sealed(size_t area, uint64_t serial, const uint8_t *content, size_t 
 
 void fuzz_make_seeds(void)
 {
-	static uint8_t record[400], journal[408], result[632];
+	static uint8_t record[416], journal[408], result[632];
 
 	store_be32(record, 1);
 	store_be64(record + 8, 7);

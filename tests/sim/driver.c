@@ -83,7 +83,7 @@ static void count_and_settle(struct driver *d, const char *reason)
 	struct fault fault;
 	bool settled;
 
-	done(d, "count", install_count_boot(device, &fault), &fault);
+	done(d, "count", install_count_start(device, true, &fault), &fault);
 	done(d, "settle", install_settle(device, reason, &settled, &result, &fault), &fault);
 	if (settled) {
 		state_log(&d->world->state, "trial: postcheck_failed");
@@ -128,7 +128,7 @@ static bool offers(struct driver *d)
 }
 
 /* idle(), and session_start_system() of nobody */
-static enum next leave(struct driver *d)
+static enum next leave_or_wait(struct driver *d)
 {
 	struct device *device = &d->world->device;
 	struct fault fault;
@@ -140,6 +140,13 @@ static enum next leave(struct driver *d)
 	return done(d, "leave", install_leave_recovery(device, again, false, &fault), &fault)
 		       ? NEXT_WAITS
 		       : NEXT_RESTART;
+}
+
+/* session_leave(), or a while at the menu */
+static enum next rest(struct driver *d, enum next next)
+{
+	install_rests(&d->world->device);
+	return next;
 }
 
 static enum detail wipe_now(struct driver *d, bool agreed)
@@ -185,14 +192,14 @@ static enum next recovery(struct driver *d, const char *reason)
 	count_and_settle(d, reason);
 	state_log(&d->world->state, "recovery: started");
 	state_flush_log(&d->world->state, &ignored);
-	if (wipe(d, reason))
-		return leave(d);
+	if (wipe(d, reason) || !install_may_act(&d->world->device))
+		return rest(d, leave_or_wait(d));
 	/* erase_when_agreed() */
 	if (s->wipes_by_menu && !d->person.has_wiped)
 		d->person.has_wiped = !wipe_now(d, true);
 	if (offers(d) && !install(d, s->stick, s->agrees_to_older))
-		return NEXT_RESTART;
-	return leave(d);
+		return rest(d, NEXT_RESTART);
+	return rest(d, leave_or_wait(d));
 }
 
 /* --- A system --- */

@@ -54,7 +54,7 @@ DETAILS = {
     "EXTENT_OVERLAP": 3015, "SLOT_UNKNOWN": 3017, "READ_BACK": 3018, "FLAGS_DAMAGED": 3019, "FLAGS_FULL": 3021,
     "FLAGS_NOT_STORED": 3022, "STATE_TOO_SMALL": 3023, "CHUNK_CHANGED": 3024, "NOT_ENOUGH_SPACE": 3025,
     "INTERRUPTED": 3026, "NO_MEDIUM": 3027, "NO_SYSTEM": 3028, "SLOT_KEPT": 3029, "STATE_LOST": 3030,
-    "NOTHING_TO_WIPE": 3031, "WIPE_GIVEN_UP": 3032,
+    "NOTHING_TO_WIPE": 3031, "WIPE_GIVEN_UP": 3032, "RESTARTS": 3033,
     "HEALTH_FAILED": 4001, "HEALTH_TIMEOUT": 4002, "TRIAL_FAILED": 4003, "HEALTH_UNUSABLE": 4004,
     "SLOT_NOT_RUNNING": 4005, "FELL_BACK": 4006, "REJECTED": 4007, "SLOT_NOT_BOOTABLE": 4008,
 }
@@ -380,6 +380,16 @@ class World:
         off, size = self.table[label]
         assert at + len(data) <= size
         self.poke(off + at, data)
+
+    def put_record(self, at, data):
+        """A device record with other bytes from there on (FORMAT.md 2, 2.1), newer than all that are there."""
+        blocks = [bytearray(self.get("state", 4 * 4096)[i * 4096:][:4096]) for i in range(4)]
+        block = max((b for b in blocks if b[:4] == b"LBR1"), key=lambda b: struct.unpack_from(">Q", b, 8)[0])
+        serial, length = struct.unpack_from(">QI", block, 8)
+        block[64 + at:64 + at + len(data)] = data
+        struct.pack_into(">Q", block, 8, serial + 1)
+        block[32:64] = hashlib.sha256(block[:32] + block[64:64 + length]).digest()
+        self.put("state", block, serial % 4 * 4096)
 
     def holds(self, slot, images):
         return all(self.get(f"{role}_{slot.lower()}", len(data)) == data for role, data in images)

@@ -580,6 +580,139 @@ static void i8_self_starts_are_bounded(void **state)
 	check(rig_choice_of(rig.disk->durable) == 'A');
 }
 
+/* A start of recovery, which ends by a cut at its die-th write (-1: when it has come this far). */
+static bool starts(long die)
+{
+	rig_boot(-1);
+	rig.device.checkpoint = 0x2000;
+	assert_detail(install_count_start(&rig.device, true, &rig.fault), DETAIL_OK);
+	bool may_act = install_may_act(&rig.device);
+	if (may_act && die >= 0) {
+		rig.disk->die = die;
+		(void)rig_install(rig.package);
+	}
+	memdisk_power_cut(rig.disk, 0);
+	return may_act;
+}
+
+/* I8: a stick, a supply or a bug that restarts the device in the middle of something. */
+static void i8_starts_that_lead_to_the_next_are_bounded(void **state)
+{
+	(void)state;
+	/* Before anything is written; with nothing but the mark; in the middle of an install that
+	 * has come further before: always at the same place. */
+	static const struct {
+		const char *what;
+		long first, then;
+		int image_written;
+	} rows[] = {
+		{"nothing is written", -1, -1, 0},
+		{"the mark", 4, 4, 0},
+		{"an earlier place", 20, 4, 1},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		rig_new(1);
+		rig_restore(-1);
+		at_case("%s", rows[i].what);
+		check(starts(rows[i].first));
+		/* The first checkpoint is seen at the start that follows. */
+		int more = rows[i].image_written;
+		for (int n = 2; n <= INSTALL_STARTS + 3; n++)
+			check(starts(rows[i].then) == (n <= INSTALL_STARTS + more));
+		check(rig.state.journal.flushed == 0 || more);
+		/* It waits for a while, or somebody does something: from the beginning. */
+		rig_boot(-1);
+		install_rests(&rig.device);
+		check(!rig.state.record.recovery_starts && !rig.state.record.recovery_reached);
+		check(starts(rows[i].then));
+	}
+}
+
+static void i8_starts_are_counted_by_what_they_are(void **state)
+{
+	(void)state;
+	uint64_t boots;
+	rig_new(2);
+	rig_restore(-1);
+	/* A program that falls and is started again is no other boot, and a start all the same. */
+	for (int n = 1; n <= INSTALL_STARTS + 1; n++) {
+		assert_detail(install_count_start(&rig.device, false, &rig.fault), DETAIL_OK);
+		check(install_may_act(&rig.device) == (n <= INSTALL_STARTS));
+	}
+	check(rig.state.record.boot_count == 0);
+	/* The system was started meanwhile. */
+	boots = rig.state.record.boot_count;
+	rig_boot(0);
+	assert_detail(install_count_start(&rig.device, true, &rig.fault), DETAIL_OK);
+	check(rig.state.record.boot_count == boots + 1 && !rig.state.record.recovery_starts);
+	check(starts(-1));
+	/* One start in order costs no store, and counts for nothing once another one came to rest.
+	 */
+	rig_boot(-1);
+	memdisk_forget_ops(rig.disk);
+	install_rests(&rig.device);
+	check(rig.disk->op_count == 0 && rig.state.record.recovery_starts == 1);
+	check(starts(-1));
+	install_rests(&rig.device);
+	rig_boot(-1);
+	check(rig.state.record.recovery_starts == 0);
+}
+
+/* An install that is thrown back and comes as far as before has not got on. */
+static void i8_a_place_counts_once(void **state)
+{
+	(void)state;
+	rig_new(2);
+	rig_restore(-1);
+	for (int n = 1; n <= INSTALL_STARTS + 3; n++) {
+		rig_boot(-1);
+		rig.state.journal.step = JOURNAL_PROGRESS;
+		rig.state.journal.image = n % 2;
+		rig.state.journal.flushed = n % 2 ? 0x2000 : 0x5000;
+		assert_detail(state_store_journal(&rig.state, &rig.fault), DETAIL_OK);
+		at_case("start %d", n);
+		check(starts(-1) == (n <= INSTALL_STARTS));
+	}
+	rig_boot(-1);
+	rig.state.journal.image = 1;
+	rig.state.journal.flushed = 0x3000;
+	assert_detail(state_store_journal(&rig.state, &rig.fault), DETAIL_OK);
+	check(starts(-1) && starts(-1));
+	/* It is over: the next one is counted from its first checkpoint on. */
+	rig_boot(-1);
+	rig.state.journal.step = JOURNAL_COMMITTED;
+	assert_detail(state_store_journal(&rig.state, &rig.fault), DETAIL_OK);
+	check(starts(-1) && rig.state.record.recovery_starts == 3);
+	rig_boot(-1);
+	check(!rig.state.record.recovery_reached);
+}
+
+/* Cuts of which each lets it come a little further end it, however many. */
+static void i6_an_install_that_gets_on_is_never_stopped(void **state)
+{
+	(void)state;
+	static uint8_t system[0x3e000];
+	int cuts = 0;
+	for (size_t i = 0; i < sizeof(system); i += 8)
+		memcpy(system + i, &(uint64_t){noise(3, i)}, 8);
+	rig_new(1);
+	struct pkg *pkg = pkg_new();
+	prop_text(pkg->root, "product", "product");
+	prop_u64(pkg->root, "key-epoch", 5);
+	pkg_add_image(pkg, "boot", rig.package->images[0].plain, rig.package->images[0].size, 4096);
+	pkg_add_image(pkg, "system", system, sizeof(system), 4096);
+	pkg_link(pkg);
+	pkg_seal(pkg);
+	rig.package = pkg;
+	rig_restore(-1);
+	do {
+		at_case("cut %d", ++cuts);
+		check(starts(20) && cuts < 100);
+	} while (rig_choice_of(rig.disk->durable) != 'A');
+	check(cuts > INSTALL_STARTS);
+	check(rig_slot_holds(rig.disk->durable, 0, pkg));
+}
+
 /* New tries are for systems that have proved themselves: never for a slot that was given up or is
  * half written. */
 static void i4_leaving_recovery_starts_nothing_partial(void **state)
@@ -710,7 +843,7 @@ static void boots_are_counted(void **state)
 	rig_new(2);
 	rig_restore(0);
 	for (uint64_t n = 1; n <= 9; n++) {
-		assert_detail(install_count_boot(&rig.device, &rig.fault), DETAIL_OK);
+		assert_detail(install_count_start(&rig.device, true, &rig.fault), DETAIL_OK);
 		memdisk_power_cut(rig.disk, 0);
 		rig_boot(0);
 		check(rig.state.record.boot_count == n);
@@ -789,6 +922,10 @@ int main(void)
 		TEST(recovery_requested_and_left),
 		TEST(commit_ends_the_request),
 		TEST(i8_self_starts_are_bounded),
+		TEST(i8_starts_that_lead_to_the_next_are_bounded),
+		TEST(i8_starts_are_counted_by_what_they_are),
+		TEST(i8_a_place_counts_once),
+		TEST(i6_an_install_that_gets_on_is_never_stopped),
 		TEST(i4_leaving_recovery_starts_nothing_partial),
 		TEST(damaged_flags_are_told),
 		TEST(confirm_with_damaged_flags),

@@ -835,7 +835,7 @@ static void the_result_of_an_older_wipe_says_nothing(void **state)
 		at_case("%d starts later", starts);
 		check(wipe_has_ended(&rig.device, WIPE_REASON, &r) == (starts < 2));
 		check(!wipe_has_ended(&rig.device, "service", &r));
-		assert_detail(install_count_boot(&rig.device, &rig.fault), DETAIL_OK);
+		assert_detail(install_count_start(&rig.device, true, &rig.fault), DETAIL_OK);
 	}
 }
 

@@ -10,6 +10,7 @@ import resource
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 
@@ -475,6 +476,59 @@ def test_nothing_is_worn_out_without_a_person(memory, fault):
     text, status = machine.left_alone(3, faults=faults)
     assert status is None and 1 <= text.count("Marking slot A") <= 3, text
     assert "What shall be done?" in text.rpartition("What to do")[2] and blank.choice == "recovery", text
+
+
+def test_what_restarts_recovery_is_left_alone_for_a_while(memory):
+    """A device that can start nothing, and whose every install ends in the middle, as when a kernel panics or the power
+    supply gives in: after ten starts it stands at its menu. Nobody comes; the supply is better now."""
+    board = worlds.board_source().replace('policy = "ask"', 'policy = "go-ahead"')
+    blank = worlds.World.blank(memory / "world", board=board)
+    machine = Machine(blank, "recovery")
+    machine.stick(files={"update.boat": compose().bytes()})
+    for n in range(10):
+        if n % 2:  # the program falls, or the kernel does
+            shutil.rmtree(machine.root / "run")
+            (machine.root / "run").mkdir()
+        process = machine.start("recover", speed=1)
+        for line in process.stdout:
+            assert "RESTARTS" not in line
+            if "By itself" in line:
+                break
+        process.kill()
+        process.communicate()
+    text, status = machine.left_alone(0.2)  # three minutes
+    assert status is None and "code 3033 RESTARTS" in text and "What shall be done?" in text, text
+    assert "Nothing is done by itself for five minutes" in text and "Nothing on the device" not in text
+    assert "Marking" not in text and "By itself" not in text and blank.choice == "recovery", text
+    text, status = machine.left_alone(20)
+    assert status == shim.RESTARTED and "RESTARTS" not in text and blank.holds("A", images_of(7)), text
+
+
+def stands(world):
+    """Recovery was asked for; then something restarted it ten times."""
+    world.setenv(BOOT_RECOVERY="1", BOOT_RECOVERY_REASON="request")
+    world.put_record(400, struct.pack(">QQ", 10, 0))
+    machine = Machine(world, "recovery")
+    machine.stick(files={"update.boat": compose().bytes()})
+    return machine
+
+
+def test_recovery_that_stands_goes_back_to_the_system(world):
+    before = world.snapshot()
+    text, status = stands(world).left_alone(20)
+    assert status == shim.RESTARTED and text.count("code 3033 RESTARTS") == 1, text
+    assert "update.boat" not in text and "(nobody chose)" in text, text
+    world.setenv(BOOT_RECOVERY_REASON="")
+    assert world.choice == "A" and only_target(world, before) is None
+    assert world.results[0]["detail_name"] == "RESTARTS"
+
+
+def test_recovery_that_stands_does_what_somebody_chooses(world):
+    done = stands(world).run("recover", keys="sir")
+    assert done.status == shim.RESTARTED and "RESTARTS" in done.flat, done
+    assert world.holds("B", images_of(7)) and world.choice == "B"
+    shutil.rmtree(world.folder / "machine")
+    assert "RESTARTS" not in recovered(world).flat
 
 
 def test_log_on_a_stick(world):

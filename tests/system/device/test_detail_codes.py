@@ -8,6 +8,7 @@ cause.
 """
 import fcntl
 import signal
+import struct
 import subprocess
 import time
 
@@ -625,6 +626,12 @@ def board_without_user_data(world):
 @code("WIPE_GIVEN_UP", "erasing user data", stored="wipe", status=shim.POWERED_OFF)
 def tenth_start_that_did_not_end(world):
     test_wipe.begun(world, 10)
+    return Machine(world, "recovery").recover()
+
+
+@code("RESTARTS", "recovery", stored="install", status=shim.POWERED_OFF)
+def eleventh_start_that_came_to_no_rest(world):
+    world.put_record(400, struct.pack(">QQ", 10, 0))
     return Machine(world, "recovery").recover()
 
 
