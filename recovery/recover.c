@@ -9,6 +9,7 @@
 #define BEGINS_MAX 5 /* tries to open a disk that is not sound; then a person has to restart */
 #define LOOK_AGAIN_MS 60000 /* at a device that was not sound, or when nothing could be started */
 #define REST_MS 60000	    /* at the menu: what was done before does not restart the device */
+#define STAND_MS 300000	    /* where that restarted it too often: then it is tried once more */
 #define STAY_MS 3600000	    /* with a system to start: however often something is plugged in */
 #define FIRST_LOOK_MS 3000  /* a stick that was there at power-on appears this late */
 
@@ -196,6 +197,48 @@ static void stand(struct recover *r)
 	r->stands = r->menu = r->failure_shown = true;
 }
 
+/* One stay at the menu. */
+struct stay {
+	uint64_t since_ms, again_ms;
+	bool there; /* a system that may be started when nobody comes */
+	bool rested;
+};
+
+/* Something was plugged in or out that counts; or it has stood for long enough. */
+static bool begins_anew(struct recover *r, struct stay *stay)
+{
+	struct app *app = r->app;
+	uint64_t stayed_ms = system_now_ms() - stay->since_ms;
+
+	if (!stay->rested && stayed_ms >= REST_MS) {
+		install_rests(&app->device);
+		stay->rested = true;
+	}
+	/* Looking at a disk without a sound table is an event of that disk: it must not go round.
+	 */
+	if ((r->stands && !stay->rested) || (!app->open && r->begins >= BEGINS_MAX))
+		app->devices_changed = false;
+	if (!app->devices_changed && !(r->stands && !stay->there && stayed_ms >= STAND_MS))
+		return false;
+	r->menu = r->stands = r->failure_shown = false;
+	memset(r->refused, 0, sizeof(r->refused));
+	return true;
+}
+
+/* What could not be opened or started before may have become better by itself. */
+static bool tries_again(struct recover *r, struct stay *stay)
+{
+	struct app *app = r->app;
+
+	if (stay->there || system_now_ms() < stay->again_ms)
+		return false;
+	stay->again_ms = system_now_ms() + LOOK_AGAIN_MS;
+	if (app->open)
+		return install_may_leave(&app->device);
+	app->devices_changed = r->begins < BEGINS_MAX;
+	return app->devices_changed;
+}
+
 /*
  * Nothing to install: the menu, until something is plugged in or found, or until the time is over
  * and a system can be started.
@@ -205,46 +248,25 @@ static void idle(struct recover *r)
 	struct app *app = r->app;
 	enum action actions[SCREEN_OFFERS_MAX];
 	size_t count = menu_actions(r, actions);
-	bool there = app->open && install_may_leave(&app->device);
-	uint64_t since_ms = system_now_ms(), again_ms = since_ms + LOOK_AGAIN_MS;
-	bool rested = !app->open;
+	struct stay stay = {
+		.since_ms = system_now_ms(),
+		.again_ms = system_now_ms() + LOOK_AGAIN_MS,
+		.there = app->open && install_may_leave(&app->device),
+		.rested = !app->open,
+	};
 	enum action action;
 
 	if (app->open && !r->failure_shown)
 		screen_wait(&app->screen, WAIT_PACKAGE, "");
 	screen_offer(&app->screen, QUESTION_MENU, actions, count,
-		     there ? ACTION_RESTART : ACTION_NONE, there ? seconds_to_stay(r) : 0);
+		     stay.there ? ACTION_RESTART : ACTION_NONE,
+		     stay.there ? seconds_to_stay(r) : 0);
 	do {
 		action = session_wait(r);
-		if (!rested && system_now_ms() >= since_ms + REST_MS) {
-			install_rests(&app->device);
-			rested = true;
-		}
-		if (r->stands && !rested)
-			app->devices_changed = false;
-		/*
-		 * Looking at a disk without a sound table is an event of that disk: it must not go
-		 * round.
-		 */
-		if (!app->open && r->begins >= BEGINS_MAX)
-			r->app->devices_changed = false;
-		if (r->stands && !there && system_now_ms() >= since_ms + SESSION_IDLE_S * 1000)
-			r->app->devices_changed = !action;
-		if (r->app->devices_changed) {
-			r->menu = r->stands = false;
-			r->failure_shown = false;
-			memset(r->refused, 0, sizeof(r->refused));
+		if (begins_anew(r, &stay))
 			return;
-		}
-		if (!action && app->open && look_at_network(r))
+		if (!action && ((app->open && look_at_network(r)) || tries_again(r, &stay)))
 			return;
-		if (!action && !there && system_now_ms() >= again_ms) {
-			if (app->open ? install_may_leave(&app->device) : r->begins < BEGINS_MAX) {
-				app->devices_changed = !app->open;
-				return;
-			}
-			again_ms = system_now_ms() + LOOK_AGAIN_MS;
-		}
 	} while (!action && !system_interrupted());
 	if (action == ACTION_RESTART && app->screen.offers.by_itself)
 		session_start_system(r, false);
