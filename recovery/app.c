@@ -397,8 +397,9 @@ bool app_settle(struct app *app, const char *reason, struct result *result)
 	bool booted = !app->options.disk && is_new_boot();
 	bool settled = false;
 
+	app->uncounted.detail = DETAIL_OK;
 	if (booted || app->recovery)
-		install_count_start(&app->device, booted, &fault);
+		install_count_start(&app->device, booted, &app->uncounted);
 	if (install_settle(&app->device, reason, &settled, result, &fault)) {
 		app_log(app, fault.object);
 		return false;

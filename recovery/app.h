@@ -34,9 +34,11 @@ struct app_observer {
 
 struct app {
 	struct app_options options;
-	bool recovery;	       /* this is the recovery system */
-	bool development;      /* a development build */
-	bool open;	       /* the device below is usable */
+	bool recovery;	  /* this is the recovery system */
+	bool development; /* a development build */
+	bool open;	  /* the device below is usable */
+	struct fault
+		uncounted;     /* why this start could not be counted, as app_settle found; or OK */
 	int lock;	       /* -1: none */
 	uint32_t lock_wait_ms; /* how long to wait for another lifeboat process to end */
 	struct dev *state_dev;

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#define DOWNLOAD_ATTEMPTS 20 /* looks at a server, or tries to download: about 20 min */
+#define DOWNLOAD_ATTEMPTS                                                                          \
+	20 /* looks at a server, or tries to download: about 20 min; then rarely */
 #define RESUME_COUNTDOWN_S 3 /* an interrupted install goes on; somebody may still stop it */
 #define DONE_COUNTDOWN_S 5   /* then the new system starts */
 #define NO_AFTER_S 60	     /* nobody answers the question for an older one: no */
@@ -12,6 +13,7 @@
 #define SETTLE_ROUNDS 10
 #define QUICK_PATIENCE_MS 5000
 #define NETWORK_AGAIN_MS 30000 /* between two looks at the server while nothing else is there */
+#define NETWORK_RARELY_MS 900000
 
 /* For a look at a server: nobody should have to wait for one that is not there. */
 static struct http_limits quick_limits;
@@ -106,12 +108,38 @@ static void install_found(struct recover *r, bool allow_older)
 }
 
 /*
+ * Asks whether to install the package. What is announced again and again meanwhile does not put off
+ * the end: the question about the same package ends when it would have ended.
+ */
+static enum action ask(struct recover *r, const uint8_t id[HASH_LEN], enum action at_end,
+		       unsigned seconds)
+{
+	static const enum action offers[] = {ACTION_INSTALL, ACTION_MENU};
+	uint64_t now = system_now_ms();
+	enum action action;
+
+	if (!r->asked_until_ms || !hash_equal(r->asked, id)) {
+		memcpy(r->asked, id, HASH_LEN);
+		r->asked_until_ms = now + seconds * UINT64_C(1000);
+	}
+	if (r->asked_until_ms < now + seconds * UINT64_C(1000))
+		seconds =
+			r->asked_until_ms > now ? (unsigned)((r->asked_until_ms - now) / 1000) : 0;
+	/* It has been on the screen; where the time was over while something was plugged in, it is
+	 * for a second more. */
+	action = session_ask(r, QUESTION_INSTALL, offers, 2, at_end, seconds ? seconds : 1,
+			     seconds > 0);
+	if (action)
+		r->asked_until_ms = 0;
+	return action;
+}
+
+/*
  * Shows what was found and what would happen; then goes ahead, counts down, or asks. True: install
  * it.
  */
 static bool agree(struct recover *r, const uint8_t id[HASH_LEN], bool resumes, bool older)
 {
-	static const enum action offers[] = {ACTION_INSTALL, ACTION_MENU};
 	static const enum action older_offers[] = {ACTION_NO, ACTION_YES};
 	struct app *app = r->app;
 	bool alone = install_has_nothing(&app->device);
@@ -133,10 +161,9 @@ static bool agree(struct recover *r, const uint8_t id[HASH_LEN], bool resumes, b
 	else if ((app->board.policy == BOARD_GO_AHEAD && session_may_try(r, id)) || alone_and_new)
 		seconds = app->board.countdown_s ? app->board.countdown_s : 1;
 	if (seconds)
-		action = session_ask(r, QUESTION_INSTALL, offers, 2, ACTION_INSTALL, seconds, true);
+		action = ask(r, id, ACTION_INSTALL, seconds);
 	else /* nobody may be there to answer: other sources, and the way back to the system */
-		action = session_ask(r, QUESTION_INSTALL, offers, 2, ACTION_MENU, SESSION_IDLE_S,
-				     true);
+		action = ask(r, id, ACTION_MENU, SESSION_IDLE_S);
 	if (action == ACTION_INSTALL)
 		return true;
 	if (action == ACTION_MENU) {
@@ -222,6 +249,13 @@ static bool network_up(struct recover *r)
 	return true;
 }
 
+/* A server that has not answered for long may be back tomorrow. */
+static void look_later(struct recover *r)
+{
+	r->network_ms = system_now_ms() +
+			(r->downloads < DOWNLOAD_ATTEMPTS ? NETWORK_AGAIN_MS : NETWORK_RARELY_MS);
+}
+
 /* A package at an address. True when something was done about it. */
 bool offer_from_network(struct recover *r, const char *url, const uint8_t *wanted)
 {
@@ -232,11 +266,10 @@ bool offer_from_network(struct recover *r, const char *url, const uint8_t *wante
 	struct fault fault;
 	enum detail detail;
 
-	if (!*url ||
-	    (!r->by_hand && (system_now_ms() < r->network_ms || r->downloads >= DOWNLOAD_ATTEMPTS)))
+	if (!*url || (!r->by_hand && system_now_ms() < r->network_ms))
 		return false;
 	if (!network_up(r)) {
-		r->network_ms = system_now_ms() + NETWORK_AGAIN_MS;
+		look_later(r);
 		return false;
 	}
 	memset(found, 0, sizeof(*found));
@@ -248,7 +281,7 @@ bool offer_from_network(struct recover *r, const char *url, const uint8_t *wante
 		detail = install_plan(&app->device, source, &options, &found->plan, &fault);
 	app->limits = NULL;
 	app->may_stop = false; /* from here on it is no look any more */
-	r->network_ms = system_now_ms() + NETWORK_AGAIN_MS;
+	look_later(r);
 	if (detail == DETAIL_INTERRUPTED) {
 		app_source_close(app);
 		return false;

@@ -8,8 +8,8 @@
 
 #define BEGINS_MAX 5 /* tries to open a disk that is not sound; then a person has to restart */
 #define LOOK_AGAIN_MS 60000 /* at a device that was not sound, or when nothing could be started */
-#define REST_MS 60000	    /* at the menu: what was done before does not restart the device */
-#define STAND_MS 300000	    /* where that restarted it too often: then it is tried once more */
+#define STAND_MS 300000	    /* at the menu, with nobody there, before it goes on by itself */
+#define ANNOUNCED_MS 10000  /* what was there at power-on has been announced by then */
 #define STAY_MS 3600000	    /* with a system to start: however often something is plugged in */
 #define FIRST_LOOK_MS 3000  /* a stick that was there at power-on appears this late */
 
@@ -107,12 +107,11 @@ static void act(struct recover *r, enum action action)
 	struct app *app = r->app;
 
 	r->stay_ms = 0;
-	r->stands = false;
 	switch (action) {
 	case ACTION_FROM_STICK:
 	case ACTION_FROM_NETWORK:
 		r->by_hand = true;
-		r->menu = false;
+		r->menu = r->stands = false;
 		r->failure_shown = false;
 		r->attempts = 0;
 		r->downloads = 0;
@@ -181,44 +180,55 @@ static unsigned seconds_to_stay(struct recover *r)
 }
 
 /*
- * Its last starts ended in the middle of something, and got on with nothing (core/install.h). What
- * did that may be plugged in still, and is announced once more: nothing but a key counts until this
- * has rested. When nobody comes, it tries once more later.
+ * Its last starts ended in the middle of something (core/install.h). Nothing is done of its own
+ * accord for a while; when standing ends so too, the system is started at once where there is one.
  */
 static void stand(struct recover *r)
 {
 	struct app *app = r->app;
-	struct fault fault;
+	struct fault fault = app->uncounted;
 
-	fault_set(&fault, DETAIL_RESTARTS, "recovery");
+	if (!fault.detail)
+		fault_set(&fault, DETAIL_RESTARTS, "recovery");
 	app_failure(app, RESULT_INSTALL, &fault, "", &r->result);
 	app_keep(app, &r->result);
 	screen_result(&app->screen, &r->result);
 	r->stands = r->menu = r->failure_shown = true;
+	if (install_pace(&app->device) == INSTALL_GOES_BACK && install_may_leave(&app->device))
+		session_start_system(r, false);
 }
 
 /* One stay at the menu. */
 struct stay {
 	uint64_t since_ms, again_ms;
 	bool there; /* a system that may be started when nobody comes */
-	bool rested;
 };
 
-/* Something was plugged in or out that counts; or it has stood for long enough. */
-static bool begins_anew(struct recover *r, struct stay *stay)
+/* Nobody has come for a while, and nothing can be started. */
+static bool goes_on(struct recover *r, const struct stay *stay)
+{
+	if (!r->menu || stay->there || system_now_ms() < stay->since_ms + STAND_MS)
+		return false;
+	r->menu = r->stands = false;
+	return true;
+}
+
+/* Something was plugged in or out, and counts. */
+static bool has_changed(struct recover *r, const struct stay *stay)
 {
 	struct app *app = r->app;
-	uint64_t stayed_ms = system_now_ms() - stay->since_ms;
+	uint64_t now = system_now_ms();
 
-	if (!stay->rested && stayed_ms >= REST_MS) {
-		install_rests(&app->device);
-		stay->rested = true;
-	}
-	/* Looking at a disk without a sound table is an event of that disk: it must not go round.
+	/*
+	 * Looking at a disk without a sound table is an event of that disk: it must not go round.
+	 * And what may have restarted this device is announced at each start.
 	 */
-	if ((r->stands && !stay->rested) || (!app->open && r->begins >= BEGINS_MAX))
+	if ((!app->open && r->begins >= BEGINS_MAX) ||
+	    (r->stands && now < stay->since_ms + ANNOUNCED_MS))
 		app->devices_changed = false;
-	if (!app->devices_changed && !(r->stands && !stay->there && stayed_ms >= STAND_MS))
+	/* A stick that comes back by itself all the time must not put off a stand, or the end. */
+	if (!app->devices_changed || (r->stands && now < stay->since_ms + SESSION_REST_MS) ||
+	    (stay->there && r->stay_ms && now >= r->stay_ms))
 		return false;
 	r->menu = r->stands = r->failure_shown = false;
 	memset(r->refused, 0, sizeof(r->refused));
@@ -252,10 +262,10 @@ static void idle(struct recover *r)
 		.since_ms = system_now_ms(),
 		.again_ms = system_now_ms() + LOOK_AGAIN_MS,
 		.there = app->open && install_may_leave(&app->device),
-		.rested = !app->open,
 	};
 	enum action action;
 
+	r->asked_until_ms = 0;
 	if (app->open && !r->failure_shown)
 		screen_wait(&app->screen, WAIT_PACKAGE, "");
 	screen_offer(&app->screen, QUESTION_MENU, actions, count,
@@ -263,9 +273,11 @@ static void idle(struct recover *r)
 		     stay.there ? seconds_to_stay(r) : 0);
 	do {
 		action = session_wait(r);
-		if (begins_anew(r, &stay))
+		session_rests(r, stay.since_ms);
+		if ((!action || app->screen.offers.by_itself) && has_changed(r, &stay))
 			return;
-		if (!action && ((app->open && look_at_network(r)) || tries_again(r, &stay)))
+		if (!action && ((app->open && look_at_network(r)) || tries_again(r, &stay) ||
+				goes_on(r, &stay)))
 			return;
 	} while (!action && !system_interrupted());
 	if (action == ACTION_RESTART && app->screen.offers.by_itself)
@@ -311,7 +323,7 @@ static void begin(struct recover *r)
 	}
 	screen_reason(&app->screen, r->reason, settled ? &r->result : NULL);
 	erase_what_waits(r);
-	if (!r->menu && !install_may_act(&app->device))
+	if (!r->menu && install_pace(&app->device) != INSTALL_GOES_ON)
 		stand(r);
 }
 

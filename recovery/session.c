@@ -104,15 +104,23 @@ enum action session_wait(struct recover *r)
 	return screen_poll(screen);
 }
 
+void session_rests(struct recover *r, uint64_t since_ms)
+{
+	if (r->app->open && !r->stands && system_now_ms() >= since_ms + SESSION_REST_MS)
+		install_rests(&r->app->device);
+}
+
 /* Waits until something is chosen; a device that comes or goes ends it too when that matters. */
 enum action session_ask(struct recover *r, enum question question, const enum action *actions,
 			size_t count, enum action at_end, unsigned seconds, bool until_device)
 {
+	uint64_t since_ms = system_now_ms();
 	enum action action;
 
 	screen_offer(&r->app->screen, question, actions, count, at_end, seconds);
 	do {
 		action = session_wait(r);
+		session_rests(r, since_ms);
 	} while (!action && !(until_device && r->app->devices_changed) && !system_interrupted());
 	if (!action) /* what is plugged in now counts, not what was asked */
 		screen_offer(&r->app->screen, question, NULL, 0, ACTION_NONE, 0);
@@ -135,7 +143,8 @@ void session_show_log(struct recover *r)
 		if (!page)
 			continue;
 		screen_log(&app->screen, page, len);
-		action = session_ask(r, QUESTION_LOG, actions, 3, ACTION_NONE, 0, false);
+		action = session_ask(r, QUESTION_LOG, actions, 3, ACTION_MENU, SESSION_IDLE_S,
+				     false);
 	}
 	if (action != ACTION_COPY_LOG)
 		return;

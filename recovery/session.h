@@ -9,6 +9,8 @@
 
 /* Nobody came and nothing was plugged in: back to the system that is there. */
 #define SESSION_IDLE_S 300
+/* Waiting for somebody, with nothing going on: what was done before does not restart the device. */
+#define SESSION_REST_MS 60000
 
 /* What recover knows between two rounds. */
 struct recover {
@@ -29,7 +31,9 @@ struct recover {
 	bool looked;	     /* at least once */
 	uint64_t network_ms; /* when the server may be asked again */
 	unsigned downloads;
-	unsigned looks;	  /* at the server while an install from one waits */
+	unsigned looks;		 /* at the server while an install from one waits */
+	uint8_t asked[HASH_LEN]; /* about this package, a question that a device interrupted: */
+	uint64_t asked_until_ms; /* ... when it ends by itself; 0: none */
 	uint64_t stay_ms; /* when it is time to start the system, whatever happens; 0: not known */
 	bool network_ok;
 };
@@ -54,6 +58,9 @@ void session_shell(struct app *app);
  * ACTION_NONE.
  */
 enum action session_wait(struct recover *r);
+
+/* To be called while it waits for somebody, since then: counts starts anew after a while (I8). */
+void session_rests(struct recover *r, uint64_t since_ms);
 
 /*
  * Offers choices and waits for one. until_device: something that is plugged in or out ends it too,

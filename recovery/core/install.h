@@ -37,7 +37,8 @@ enum detail install_run(struct device *device, struct source *source,
 
 /*
  * Once for each start of recovery or of the system, before anything else. booted: so did the
- * kernel, which results are told apart by; else init started the program again.
+ * kernel, which results are told apart by; else init started the program again. After a failure
+ * recovery stands (below).
  */
 enum detail install_count_start(struct device *device, bool booted, struct fault *fault);
 
@@ -88,12 +89,16 @@ bool install_may_leave(struct device *device);
 
 /*
  * A start of recovery that ends in the middle of something leads to the next one: a power cut, but
- * also a kernel that panics over a stick, or a supply that does not bear what writing takes. After
- * so many in a row that got on with no install, it does nothing of its own accord until it has come
- * to rest (I8).
+ * also a kernel that panics over a stick, or a supply that does not bear what writing takes.
+ * Counted are those in a row that got on with no install and came to no rest (I8).
  */
 #define INSTALL_STARTS 10
-bool install_may_act(const struct device *device);
+enum install_pace {
+	INSTALL_GOES_ON,   /* what can be done without a person is done */
+	INSTALL_STANDS,	   /* INSTALL_STARTS ended so: nothing of its own accord, for a while */
+	INSTALL_GOES_BACK, /* so did as many that stood: to a system that may be started, at once */
+};
+enum install_pace install_pace(const struct device *device);
 /* Recovery waits for somebody, or is left in order: what follows is counted anew. */
 void install_rests(struct device *device);
 

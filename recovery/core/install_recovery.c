@@ -3,6 +3,8 @@
  */
 #include "install.h"
 
+#include <string.h>
+
 /* --- Starts that lead to the next one --- */
 
 /* How far the install that waits has got: more with each checkpoint. 0: nowhere, or none waits. */
@@ -13,31 +15,54 @@ static uint64_t reached(const struct journal *j)
 	return (uint64_t)j->image << 51 | j->flushed / 4096;
 }
 
-/* The furthest counts: an install that goes on has to come past what it had before. */
-static void count_start(struct device *device)
+static void forget_starts(struct state_record *record)
 {
-	struct state_record *record = &device->state->record;
-	uint64_t now = reached(&device->state->journal);
+	record->recovery_starts = record->recovery_reached = 0;
+	memset(record->recovery_package, 0, sizeof(record->recovery_package));
+}
 
-	if (device->running >= 0) {
-		record->recovery_starts = record->recovery_reached = 0;
-		return;
+/* The furthest counts: an install that is thrown back has to come past what it had before. */
+static void count_start(struct state_record *record, const struct journal *journal)
+{
+	uint64_t now = reached(journal);
+
+	if (now && memcmp(record->recovery_package, journal->package_id,
+			  sizeof(record->recovery_package))) {
+		memcpy(record->recovery_package, journal->package_id,
+		       sizeof(record->recovery_package));
+		record->recovery_reached = 0;
 	}
-	record->recovery_starts = now > record->recovery_reached ? 1 : record->recovery_starts + 1;
-	if (!now || now > record->recovery_reached)
+	if (now > record->recovery_reached) {
 		record->recovery_reached = now;
+		record->recovery_starts = 0;
+	}
+	record->recovery_starts++;
 }
 
 enum detail install_count_start(struct device *device, bool booted, struct fault *fault)
 {
-	device->state->record.boot_count += booted;
-	count_start(device);
-	return state_store_record(device->state, fault);
+	struct state_record *record = &device->state->record;
+	enum detail detail;
+
+	record->boot_count += booted;
+	if (device->running < 0)
+		count_start(record, &device->state->journal);
+	else
+		forget_starts(record);
+	detail = state_store_record(device->state, fault);
+	/* What cannot be counted might go round for ever. */
+	if (detail && device->running < 0 && record->recovery_starts <= INSTALL_STARTS)
+		record->recovery_starts = INSTALL_STARTS + 1;
+	return detail;
 }
 
-bool install_may_act(const struct device *device)
+enum install_pace install_pace(const struct device *device)
 {
-	return device->state->record.recovery_starts <= INSTALL_STARTS;
+	uint64_t starts = device->state->record.recovery_starts;
+
+	if (starts <= INSTALL_STARTS)
+		return INSTALL_GOES_ON;
+	return starts - INSTALL_STARTS <= INSTALL_STARTS ? INSTALL_STANDS : INSTALL_GOES_BACK;
 }
 
 /* One start alone says nothing, and costs no store. */
@@ -46,9 +71,9 @@ void install_rests(struct device *device)
 	struct state_record *record = &device->state->record;
 	struct fault ignored;
 
-	if (record->recovery_starts < 2)
+	if (record->recovery_starts < 2 && !record->recovery_reached)
 		return;
-	record->recovery_starts = record->recovery_reached = 0;
+	forget_starts(record);
 	state_store_record(device->state, &ignored);
 }
 

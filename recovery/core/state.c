@@ -15,11 +15,13 @@ enum { RING_RECORD = 1, RING_JOURNAL, RING_RESULT, RING_LOG };
 #define PENDING_FIRST 356
 #define PENDING_BLOCKS 284
 
-#define RECORD_VERSION 1u
+#define CONTENT_VERSION 1u
+#define RECORD_VERSION 2u
 #define RECORD_SLOT_LEN 112u
 #define RECORD_FAILED (48u + RECORD_SLOT_LEN * BOARD_SLOTS_MAX)
 #define RECORD_STARTS (RECORD_FAILED + HASH_LEN * STATE_FAILED)
-#define RECORD_LEN (RECORD_STARTS + 16u)
+#define RECORD_LEN_1 RECORD_STARTS
+#define RECORD_LEN (RECORD_STARTS + 24u)
 #define RECORD_CONFIRMED 1u
 #define JOURNAL_LEN 408u
 #define RESULT_LEN 632u
@@ -61,12 +63,12 @@ static void load_slot(struct state_slot *slot, const uint8_t *raw)
  */
 static bool is_known(const uint8_t *raw, size_t len, size_t known_len)
 {
-	return len >= known_len && load_be32(raw) >= RECORD_VERSION;
+	return len >= known_len && load_be32(raw) >= CONTENT_VERSION;
 }
 
 static void take_record(struct state_record *r, const uint8_t *raw, size_t len)
 {
-	if (!is_known(raw, len, RECORD_LEN))
+	if (!is_known(raw, len, RECORD_LEN_1))
 		return;
 	r->self_starts = load_be32(raw + 4);
 	r->boot_count = load_be64(raw + 8);
@@ -79,8 +81,11 @@ static void take_record(struct state_record *r, const uint8_t *raw, size_t len)
 	for (size_t i = 0; i < BOARD_SLOTS_MAX; i++)
 		load_slot(&r->slot[i], raw + 48 + i * RECORD_SLOT_LEN);
 	memcpy(r->failed, raw + RECORD_FAILED, sizeof(r->failed));
+	if (len < RECORD_LEN)
+		return;
 	r->recovery_starts = load_be64(raw + RECORD_STARTS);
 	r->recovery_reached = load_be64(raw + RECORD_STARTS + 8);
+	memcpy(r->recovery_package, raw + RECORD_STARTS + 16, sizeof(r->recovery_package));
 }
 
 /*
@@ -187,6 +192,7 @@ enum detail state_store_record(struct state *state, struct fault *fault)
 	memcpy(raw + RECORD_FAILED, r->failed, sizeof(r->failed));
 	store_be64(raw + RECORD_STARTS, r->recovery_starts);
 	store_be64(raw + RECORD_STARTS + 8, r->recovery_reached);
+	memcpy(raw + RECORD_STARTS + 16, r->recovery_package, sizeof(r->recovery_package));
 	detail = ring_append(&state->record_ring, raw, sizeof(raw), state->block, fault);
 	if (!detail) {
 		state->stored_floor = r->rollback_floor;
@@ -200,7 +206,7 @@ enum detail state_store_journal(struct state *state, struct fault *fault)
 	const struct journal *j = &state->journal;
 	uint8_t raw[JOURNAL_LEN] = {0};
 
-	store_be32(raw, RECORD_VERSION);
+	store_be32(raw, CONTENT_VERSION);
 	store_be32(raw + 4, j->step);
 	memcpy(raw + 8, j->package_id, HASH_LEN);
 	store_be64(raw + 40, j->release);
@@ -219,7 +225,7 @@ enum detail state_add_result(struct state *state, const struct result *result, s
 {
 	uint8_t raw[RESULT_LEN] = {0};
 
-	store_be32(raw, RECORD_VERSION);
+	store_be32(raw, CONTENT_VERSION);
 	store_be32(raw + 4, detail_status(result->fault.detail));
 	store_be32(raw + 8, result->fault.detail);
 	store_be32(raw + 12, (uint32_t)result->fault.sys_errno);

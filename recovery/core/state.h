@@ -37,9 +37,11 @@ struct state_record {
 	uint32_t wipe_starts; /* times that this wipe was begun */
 	/*
 	 * Starts of recovery in a row that ended in the middle of something and got on with
-	 * nothing; and how far the install had got by then (core/install.h).
+	 * nothing; how far the install had got at the furthest of them, and of which package, by
+	 * the beginning of its id (core/install.h).
 	 */
 	uint64_t recovery_starts, recovery_reached;
+	uint8_t recovery_package[8];
 	struct state_slot slot[BOARD_SLOTS_MAX];
 	uint8_t failed[STATE_FAILED]
 		      [HASH_LEN]; /* packages whose trial failed, the newest first; zero: none */

@@ -135,7 +135,7 @@ static void check_record(void)
 
 	must(state.blank == !serial);
 	must(state.record_ring.serial == serial);
-	if (serial && load_be32(block + 16) >= 416 && load_be32(raw)) {
+	if (serial && load_be32(block + 16) >= 400 && load_be32(raw)) {
 		must(state.record.self_starts == load_be32(raw + 4));
 		must(state.record.boot_count == load_be64(raw + 8));
 		must(state.record.rollback_floor == load_be64(raw + 16));
@@ -143,8 +143,10 @@ static void check_record(void)
 		must(state.record.confirmed_release == load_be64(raw + 32));
 		must(state.record.slot[1].release == load_be64(raw + 160));
 		must(!memcmp(state.record.failed, raw + 272, 128));
-		must(state.record.recovery_starts == load_be64(raw + 400));
-		must(state.record.recovery_reached == load_be64(raw + 408));
+		bool known = load_be32(block + 16) >= 424;
+		must(state.record.recovery_starts == (known ? load_be64(raw + 400) : 0));
+		must(state.record.recovery_reached == (known ? load_be64(raw + 408) : 0));
+		must(!known || !memcmp(state.record.recovery_package, raw + 416, 8));
 	} else {
 		must(!state.record.rollback_floor && !state.record.key_epoch &&
 		     !state.record.confirmed_release && !state.record.slot[0].release);
@@ -452,7 +454,7 @@ static void sealed(size_t area, uint64_t serial, const uint8_t *content, size_t 
 
 void fuzz_make_seeds(void)
 {
-	static uint8_t record[416], journal[408], result[632];
+	static uint8_t record[424], journal[408], result[632];
 
 	store_be32(record, 1);
 	store_be64(record + 8, 7);

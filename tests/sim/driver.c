@@ -149,6 +149,13 @@ static enum next rest(struct driver *d, enum next next)
 	return next;
 }
 
+/* stand(): back to the system, at once or later; or on with it, once more. */
+static bool goes_back(struct driver *d)
+{
+	return install_pace(&d->world->device) != INSTALL_GOES_ON &&
+	       leave_or_wait(d) == NEXT_RESTART;
+}
+
 static enum detail wipe_now(struct driver *d, bool agreed)
 {
 	struct device *device = &d->world->device;
@@ -192,8 +199,10 @@ static enum next recovery(struct driver *d, const char *reason)
 	count_and_settle(d, reason);
 	state_log(&d->world->state, "recovery: started");
 	state_flush_log(&d->world->state, &ignored);
-	if (wipe(d, reason) || !install_may_act(&d->world->device))
+	if (wipe(d, reason))
 		return rest(d, leave_or_wait(d));
+	if (goes_back(d))
+		return rest(d, NEXT_RESTART);
 	/* erase_when_agreed() */
 	if (s->wipes_by_menu && !d->person.has_wiped)
 		d->person.has_wiped = !wipe_now(d, true);

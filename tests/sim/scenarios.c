@@ -197,6 +197,19 @@ static void blank_device(struct world *w)
 		memset(w->disk.now + w->parts[i].off, 0xff, w->parts[i].len);
 }
 
+/* The only slot was given up, and recovery was restarted in the middle of something ten times. */
+static void restarts(struct world *w)
+{
+	struct fault fault;
+
+	interrupted(w);
+	begin(w, -1);
+	w->state.record.recovery_starts = INSTALL_STARTS;
+	if (state_store_record(&w->state, &fault))
+		abort();
+	keep(w);
+}
+
 /* --- The table --- */
 
 #define REPORTS ((uint64_t)68 * 4096) /* results and log, in the state partition */
@@ -207,6 +220,7 @@ const struct scenario scenarios[] = {
 	{"single-install", 1, into_recovery, .stick = PKG_10, .agent = PKG_NONE, .runs = PKG_10},
 	{"ab-resume", 2, interrupted, .stick = PKG_10, .agent = PKG_NONE, .runs = PKG_10},
 	{"single-resume", 1, interrupted, .stick = PKG_10, .agent = PKG_NONE, .runs = PKG_10},
+	{"single-restarts", 1, restarts, .stick = PKG_10, .agent = PKG_NONE, .runs = PKG_10},
 	{"ab-resume-other", 2, interrupted, .stick = PKG_11, .agent = PKG_NONE, .runs = PKG_11},
 	{"single-resume-other", 1, interrupted, .stick = PKG_11, .agent = PKG_NONE, .runs = PKG_11},
 	{"running-install", 2, both_good, .stick = PKG_NONE, .agent = PKG_10, .runs = PKG_10},

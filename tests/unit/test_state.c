@@ -442,6 +442,7 @@ static void fill_record(struct state_record *r)
 	r->confirmed_release = UINT64_C(0x4142434445464748);
 	r->recovery_starts = UINT64_C(0x6162636465666768);
 	r->recovery_reached = UINT64_C(0x7172737475767778);
+	memcpy(r->recovery_package, "package", 8);
 	for (int i = 0; i < 2; i++) {
 		r->slot[i].release = UINT64_C(0x5152535455565700) + (uint64_t)i;
 		snprintf(r->slot[i].version, sizeof(r->slot[i].version), "version %d", i);
@@ -469,7 +470,8 @@ static void record_round_trip(void **s)
 		      state.record.key_epoch == want.key_epoch);
 		check(state.record.confirmed_release == want.confirmed_release);
 		check(state.record.recovery_starts == want.recovery_starts &&
-		      state.record.recovery_reached == want.recovery_reached);
+		      state.record.recovery_reached == want.recovery_reached &&
+		      !memcmp(state.record.recovery_package, "package", 8));
 		for (int i = 0; i < 2; i++) {
 			check(state.record.slot[i].release == want.slot[i].release);
 			check(!strcmp(state.record.slot[i].version, want.slot[i].version));
@@ -479,8 +481,8 @@ static void record_round_trip(void **s)
 		}
 		const uint8_t *b = at_block(0), *c = b + 64;
 		check(load_be32(b + 4) == 1 && load_be64(b + 8) == 1 &&
-		      load_be32(b + 16) == 48 + 2 * 112 + 4 * 32 + 16);
-		check(load_be32(c) == 1 && load_be32(c + 4) == want.self_starts);
+		      load_be32(b + 16) == 48 + 2 * 112 + 4 * 32 + 24);
+		check(load_be32(c) == 2 && load_be32(c + 4) == want.self_starts);
 		check(load_be64(c + 8) == want.boot_count &&
 		      load_be64(c + 16) == want.rollback_floor);
 		check(load_be64(c + 24) == want.key_epoch &&
@@ -495,7 +497,8 @@ static void record_round_trip(void **s)
 			check(load_be64(slot + 104) == (uint64_t)i);
 		}
 		check(load_be64(c + 400) == want.recovery_starts &&
-		      load_be64(c + 408) == want.recovery_reached);
+		      load_be64(c + 408) == want.recovery_reached &&
+		      !memcmp(c + 416, "package", 8));
 	}
 }
 
@@ -662,13 +665,16 @@ static void i7_a_later_version_keeps_the_floor(void **s)
 			store_be64(content + 16, 7);  /* floor */
 			store_be64(content + 24, 3);  /* epoch */
 			store_be64(content + 160, 9); /* release in the second slot */
-			put_record(0, 1, 1, content, 416 + more);
+			store_be64(content + 400, 5);
+			put_record(0, 1, 1, content, 400 + more);
 			store_be32(content + 4, JOURNAL_VERIFIED);
 			store_be32(content + 64, 1);
 			put_record(4, 2, 1, content, 408 + more);
 			store_be32(content + 8, DETAIL_READ_BACK);
 			put_record(68, 3, 1, content, 632 + more);
 			assert_detail(open_state(), DETAIL_OK);
+			/* Of the fields of version 2: all or none. */
+			check(state.record.recovery_starts == (more >= 24 ? 5 : 0));
 			check(!state.blank && state.record.rollback_floor == 7 &&
 			      state.record.key_epoch == 3 && state.record.slot[1].release == 9);
 			check(state.journal.step == JOURNAL_VERIFIED && state.journal.target == 1);
@@ -695,7 +701,7 @@ static void contents_that_are_none(void **s)
 		store_be32(content, (uint32_t)version);
 		store_be32(content + 4, JOURNAL_VERIFIED);
 		store_be32(content + 64, 1);
-		put_record(0, 1, 1, content, 416 - less);
+		put_record(0, 1, 1, content, 400 - less);
 		put_record(4, 2, 1, content, 408 - less);
 		put_record(68, 3, 1, content, 632 - less);
 		assert_detail(open_state(), DETAIL_OK);

@@ -586,7 +586,7 @@ static bool starts(long die)
 	rig_boot(-1);
 	rig.device.checkpoint = 0x2000;
 	assert_detail(install_count_start(&rig.device, true, &rig.fault), DETAIL_OK);
-	bool may_act = install_may_act(&rig.device);
+	bool may_act = install_pace(&rig.device) == INSTALL_GOES_ON;
 	if (may_act && die >= 0) {
 		rig.disk->die = die;
 		(void)rig_install(rig.package);
@@ -631,18 +631,20 @@ static void i8_starts_that_lead_to_the_next_are_bounded(void **state)
 static void i8_starts_are_counted_by_what_they_are(void **state)
 {
 	(void)state;
-	uint64_t boots;
 	rig_new(2);
 	rig_restore(-1);
 	/* A program that falls and is started again is no other boot, and a start all the same. */
-	for (int n = 1; n <= INSTALL_STARTS + 1; n++) {
+	for (int n = 1; n <= 3 * INSTALL_STARTS; n++) {
 		assert_detail(install_count_start(&rig.device, false, &rig.fault), DETAIL_OK);
-		check(install_may_act(&rig.device) == (n <= INSTALL_STARTS));
+		at_case("start %d", n);
+		check(install_pace(&rig.device) == (n <= INSTALL_STARTS	      ? INSTALL_GOES_ON
+						    : n <= 2 * INSTALL_STARTS ? INSTALL_STANDS
+									      : INSTALL_GOES_BACK));
 	}
 	check(rig.state.record.boot_count == 0);
 	/* The system was started meanwhile. */
-	boots = rig.state.record.boot_count;
 	rig_boot(0);
+	uint64_t boots = rig.state.record.boot_count;
 	assert_detail(install_count_start(&rig.device, true, &rig.fault), DETAIL_OK);
 	check(rig.state.record.boot_count == boots + 1 && !rig.state.record.recovery_starts);
 	check(starts(-1));
@@ -658,33 +660,79 @@ static void i8_starts_are_counted_by_what_they_are(void **state)
 	check(rig.state.record.recovery_starts == 0);
 }
 
+/* A count that is lost would let it go round for ever. */
+static void i8_a_start_that_cannot_be_counted_is_too_much(void **state)
+{
+	(void)state;
+	for (int running = -1; running < 1; running++) {
+		rig_new(2);
+		rig_restore(running);
+		rig.disk->die = 0;
+		at_case("running %d", running);
+		check(detail_status(install_count_start(&rig.device, true, &rig.fault)) ==
+		      STATUS_INSTALL_FAILED);
+		check((install_pace(&rig.device) == INSTALL_STANDS) == (running < 0));
+	}
+}
+
+/* As an earlier start left it. */
+static void journal_says(uint8_t package, enum journal_step step, uint32_t image, uint64_t flushed)
+{
+	rig_boot(-1);
+	memset(rig.state.journal.package_id, package, HASH_LEN);
+	rig.state.journal.step = step;
+	rig.state.journal.image = image;
+	rig.state.journal.flushed = flushed;
+	assert_detail(state_store_journal(&rig.state, &rig.fault), DETAIL_OK);
+}
+
 /* An install that is thrown back and comes as far as before has not got on. */
 static void i8_a_place_counts_once(void **state)
 {
 	(void)state;
+	static const struct {
+		const char *what;
+		enum journal_step step;
+		uint32_t image;
+	} back[] = {
+		{"an earlier place", JOURNAL_PROGRESS, 0},
+		{"a package that turned out to be bad", JOURNAL_IDLE, 1},
+	};
+	for (size_t i = 0; i < COUNT(back); i++) {
+		rig_new(2);
+		rig_restore(-1);
+		for (int n = 1; n <= INSTALL_STARTS + 3; n++) {
+			if (n % 2)
+				journal_says(1, JOURNAL_PROGRESS, 1, 0x2000);
+			else
+				journal_says(1, back[i].step, back[i].image, 0x5000);
+			at_case("%s, start %d", back[i].what, n);
+			check(starts(-1) == (n <= INSTALL_STARTS));
+		}
+		journal_says(1, JOURNAL_PROGRESS, 1, 0x3000);
+		check(starts(-1) && starts(-1));
+	}
+}
+
+/* What another package had reached is nothing that this one has to come past. */
+static void i6_another_package_is_counted_for_itself(void **state)
+{
+	(void)state;
 	rig_new(2);
 	rig_restore(-1);
-	for (int n = 1; n <= INSTALL_STARTS + 3; n++) {
-		rig_boot(-1);
-		rig.state.journal.step = JOURNAL_PROGRESS;
-		rig.state.journal.image = n % 2;
-		rig.state.journal.flushed = n % 2 ? 0x2000 : 0x5000;
-		assert_detail(state_store_journal(&rig.state, &rig.fault), DETAIL_OK);
-		at_case("start %d", n);
-		check(starts(-1) == (n <= INSTALL_STARTS));
-	}
-	rig_boot(-1);
-	rig.state.journal.image = 1;
-	rig.state.journal.flushed = 0x3000;
-	assert_detail(state_store_journal(&rig.state, &rig.fault), DETAIL_OK);
+	journal_says(1, JOURNAL_PROGRESS, 1, 0x9000);
 	check(starts(-1) && starts(-1));
-	/* It is over: the next one is counted from its first checkpoint on. */
+	for (int n = 1; n <= 2 * INSTALL_STARTS; n++) {
+		journal_says(2, JOURNAL_PROGRESS, 0, 0x1000 * (uint64_t)n);
+		at_case("start %d", n);
+		check(starts(-1) && rig.state.record.recovery_starts == 1);
+	}
+	/* Nor what this one had before it came to its end, or to rest. */
 	rig_boot(-1);
-	rig.state.journal.step = JOURNAL_COMMITTED;
-	assert_detail(state_store_journal(&rig.state, &rig.fault), DETAIL_OK);
-	check(starts(-1) && rig.state.record.recovery_starts == 3);
-	rig_boot(-1);
+	install_rests(&rig.device);
 	check(!rig.state.record.recovery_reached);
+	journal_says(2, JOURNAL_PROGRESS, 0, 0x1000);
+	check(starts(-1) && rig.state.record.recovery_starts == 1);
 }
 
 /* Cuts of which each lets it come a little further end it, however many. */
@@ -924,7 +972,9 @@ int main(void)
 		TEST(i8_self_starts_are_bounded),
 		TEST(i8_starts_that_lead_to_the_next_are_bounded),
 		TEST(i8_starts_are_counted_by_what_they_are),
+		TEST(i8_a_start_that_cannot_be_counted_is_too_much),
 		TEST(i8_a_place_counts_once),
+		TEST(i6_another_package_is_counted_for_itself),
 		TEST(i6_an_install_that_gets_on_is_never_stopped),
 		TEST(i4_leaving_recovery_starts_nothing_partial),
 		TEST(damaged_flags_are_told),

@@ -6,7 +6,8 @@
  * here.
  *
  * SHIM_ROOT   folder that holds the device: sys/ dev/ proc/ run/ etc/ media/NODE/ (what is on a
- *             stick), and "nodes": lines NAME FILE OFFSET LENGTH MAJOR MINOR BUSY
+ *             stick), and "nodes": lines NAME FILE OFFSET LENGTH MAJOR MINOR BUSY; "uevents" is
+ *             the socket that takes the kernel's
  * SHIM_FAULT  lines OPERATION PATH FIRST LAST WHAT: a read, write or flush of a path that ends in
  *             PATH and touches bytes FIRST up to LAST fails with errno WHAT; "lost": a write does
  *             nothing; "end": the file ends at FIRST
@@ -38,6 +39,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -449,12 +451,24 @@ int execvp(const char *name, char *const argv[])
 	return REAL(execvp)(name, argv);
 }
 
-/* What happens to the machine below is no event of this one. */
+/* What happens to the machine below is no event of this one: its own come through a socket. */
 int socket(int domain, int type, int protocol)
 {
-	if (root && domain == AF_NETLINK)
-		return errno = EAFNOSUPPORT, -1;
-	return REAL(socket)(domain, type, protocol);
+	return REAL(socket)(root && domain == AF_NETLINK ? AF_UNIX : domain, type,
+			    root && domain == AF_NETLINK ? 0 : protocol);
+}
+
+int bind(int fd, const struct sockaddr *address, socklen_t len)
+{
+	struct sockaddr_un events = {.sun_family = AF_UNIX};
+
+	if (!root || address->sa_family != AF_NETLINK)
+		return REAL(bind)(fd, address, len);
+	if (snprintf(events.sun_path, sizeof(events.sun_path), "%s/uevents", root) >=
+	    (int)sizeof(events.sun_path))
+		return errno = ENAMETOOLONG, -1;
+	unlink(events.sun_path);
+	return REAL(bind)(fd, (struct sockaddr *)&events, sizeof(events));
 }
 
 /* No cable is plugged in, and nobody knows a name. */

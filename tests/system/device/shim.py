@@ -4,12 +4,16 @@
 of its own, so that the program finds its disk, its board tree and its sticks as it does on a device, and recovery runs.
 """
 import atexit
+import contextlib
 import functools
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import tempfile
+import threading
+import time
 
 import world as worlds
 from world import MIB
@@ -149,15 +153,33 @@ class Machine:
         """Recovery, until somebody switches it off."""
         return self.run("recover", keys=keys + "p", **more)
 
-    def left_alone(self, seconds, speed=1000, faults=()):
+    def announce(self):
+        """The kernel says that a block device has changed."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            with contextlib.suppress(OSError):  # nobody listens yet, or any more
+                s.sendto(b"change@/devices/x\0SUBSYSTEM=block\0", str(self.root / "uevents"))
+
+    def left_alone(self, seconds, speed=1000, faults=(), announced=()):
         """Recovery with nobody at the console, for so many seconds of ours: its text, and its status where it ended by
-        itself."""
+        itself. announced: when, in seconds of its own, a block device has changed."""
         self._write_nodes()
         process = subprocess.Popen([str(worlds.LIFEBOAT), "recover"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, encoding="utf-8", start_new_session=True,
                                    env=environment(faults, speed, self.uid, self.root))
+        begin = time.monotonic()
+
+        def kernel():
+            for at in announced:
+                time.sleep(max(0, begin + at / speed - time.monotonic()))
+                if process.poll() is not None:
+                    break
+                self.announce()
+        thread = threading.Thread(target=kernel)
+        thread.start()
         try:
             return process.communicate(timeout=seconds)[0], process.returncode
         except subprocess.TimeoutExpired:
             process.terminate()
             return process.communicate(timeout=10)[0], None
+        finally:
+            thread.join()

@@ -478,15 +478,14 @@ def test_nothing_is_worn_out_without_a_person(memory, fault):
     assert "What shall be done?" in text.rpartition("What to do")[2] and blank.choice == "recovery", text
 
 
-def test_what_restarts_recovery_is_left_alone_for_a_while(memory):
-    """A device that can start nothing, and whose every install ends in the middle, as when a kernel panics or the power
-    supply gives in: after ten starts it stands at its menu. Nobody comes; the supply is better now."""
-    board = worlds.board_source().replace('policy = "ask"', 'policy = "go-ahead"')
-    blank = worlds.World.blank(memory / "world", board=board)
-    machine = Machine(blank, "recovery")
-    machine.stick(files={"update.boat": compose().bytes()})
-    for n in range(10):
-        if n % 2:  # the program falls, or the kernel does
+GO_AHEAD = worlds.board_source().replace('policy = "ask"', 'policy = "go-ahead"')
+RESTARTS = "code 3033 RESTARTS"
+
+
+def fell(machine, times):
+    """Starts of recovery that ended in the middle of something, as when the kernel panics or the supply gives in."""
+    for n in range(times):
+        if n % 2:  # the kernel, or only the program
             shutil.rmtree(machine.root / "run")
             (machine.root / "run").mkdir()
         process = machine.start("recover", speed=1)
@@ -496,31 +495,72 @@ def test_what_restarts_recovery_is_left_alone_for_a_while(memory):
                 break
         process.kill()
         process.communicate()
+
+
+def test_what_restarts_recovery_is_left_alone_for_a_while(memory):
+    """A device that can start nothing. Nobody comes; after a while it is tried once more, and works."""
+    blank = worlds.World.blank(memory / "world", board=GO_AHEAD)
+    machine = Machine(blank, "recovery")
+    machine.stick(files={"update.boat": compose().bytes()})
+    fell(machine, 10)
     text, status = machine.left_alone(0.2)  # three minutes
-    assert status is None and "code 3033 RESTARTS" in text and "What shall be done?" in text, text
+    assert status is None and RESTARTS in text and "What shall be done?" in text, text
     assert "Nothing is done by itself for five minutes" in text and "Nothing on the device" not in text
     assert "Marking" not in text and "By itself" not in text and blank.choice == "recovery", text
     text, status = machine.left_alone(20)
-    assert status == shim.RESTARTED and "RESTARTS" not in text and blank.holds("A", images_of(7)), text
+    stood, _, then = text.partition("What shall be done?")
+    assert RESTARTS in stood and "Marking" not in stood and "By itself" in then, text
+    assert status == shim.RESTARTED and blank.holds("A", images_of(7)), text
 
 
-def stands(world):
-    """Recovery was asked for; then something restarted it ten times."""
+def test_what_restarts_recovery_each_time_is_tried_once_between_two_stands(memory):
+    blank = worlds.World.blank(memory / "world", board=GO_AHEAD)
+    machine = Machine(blank, "recovery")
+    machine.stick(files={"update.boat": compose().bytes()})
+    fell(machine, 10)
+    for _ in range(3):
+        process = machine.start("recover", speed=1000)
+        shim.read_until(process, RESTARTS)
+        shim.read_until(process, "By itself")
+        process.kill()
+        process.communicate()
+
+
+def stands(world, starts=10):
+    """Recovery was asked for; then something restarted it so many times."""
     world.setenv(BOOT_RECOVERY="1", BOOT_RECOVERY_REASON="request")
-    world.put_record(400, struct.pack(">QQ", 10, 0))
+    world.put_record(400, struct.pack(">QQ", starts, 0))
     machine = Machine(world, "recovery")
     machine.stick(files={"update.boat": compose().bytes()})
     return machine
 
 
-def test_recovery_that_stands_goes_back_to_the_system(world):
+@pytest.mark.parametrize("announced", [(), (1, 4, 8)])
+def test_recovery_that_stands_goes_back_to_the_system(world, announced):
+    """What may have restarted it is announced at each start: that does not count."""
     before = world.snapshot()
-    text, status = stands(world).left_alone(20)
-    assert status == shim.RESTARTED and text.count("code 3033 RESTARTS") == 1, text
+    text, status = stands(world).left_alone(20, speed=100, announced=announced)
+    assert status == shim.RESTARTED and text.count(RESTARTS) == 1, text
     assert "update.boat" not in text and "(nobody chose)" in text, text
     world.setenv(BOOT_RECOVERY_REASON="")
     assert world.choice == "A" and only_target(world, before) is None
     assert world.results[0]["detail_name"] == "RESTARTS"
+
+
+def test_stick_that_is_plugged_in_while_recovery_stands(world):
+    """It counts, after a minute."""
+    text, status = stands(world).left_alone(20, speed=100, announced=(25,))
+    stood, _, then = text.partition("Found")
+    assert "By itself in 250 s" in stood and "By itself in 220 s" not in stood and "update.boat" in then, text
+    assert status == shim.RESTARTED and world.choice == "A", text
+
+
+def test_standing_that_ends_badly_too_goes_back_at_once(world):
+    text, status = stands(world, 20).left_alone(5, speed=1)
+    assert status == shim.RESTARTED and RESTARTS in text and world.choice == "A", text
+    world.setenv(BOOT_RECOVERY="1", BOOT_RECOVERY_REASON="request")
+    shutil.rmtree(world.folder / "machine")
+    assert RESTARTS not in recovered(world).flat
 
 
 def test_recovery_that_stands_does_what_somebody_chooses(world):
@@ -529,6 +569,44 @@ def test_recovery_that_stands_does_what_somebody_chooses(world):
     assert world.holds("B", images_of(7)) and world.choice == "B"
     shutil.rmtree(world.folder / "machine")
     assert "RESTARTS" not in recovered(world).flat
+
+
+def test_starts_that_cannot_be_counted_are_too_many(memory):
+    blank = worlds.World.blank(memory / "world", board=GO_AHEAD)
+    machine = Machine(blank, "recovery")
+    machine.stick(files={"update.boat": compose().bytes()})
+    text, status = machine.left_alone(0.2, faults=[("write", machine.partition("state"), 0, 1 << 30, 5)])
+    assert status is None and "DEVICE_WRITE" in text and "By itself" not in text, text
+
+
+# A reader whose contact is bad, and never still.
+RATTLES = itertools.repeat(0)
+
+
+def test_reader_that_rattles_keeps_nobody_in_recovery(world):
+    world.setenv(BOOT_RECOVERY="1", BOOT_RECOVERY_REASON="request")
+    machine = Machine(world, "recovery")
+    machine.stick(files={"update.boat": compose().bytes()})
+    text, status = machine.left_alone(15, announced=RATTLES)
+    assert status == shim.RESTARTED and "(nobody chose)" in text and world.choice == "A", text[-3000:]
+
+
+def test_reader_that_rattles_does_not_put_off_an_install(memory):
+    blank = worlds.World.blank(memory / "world", board=GO_AHEAD)
+    machine = Machine(blank, "recovery")
+    machine.stick(files={"update.boat": compose().bytes()})
+    text, status = machine.left_alone(15, announced=RATTLES)
+    assert status == shim.RESTARTED and blank.holds("A", images_of(7)), text[-3000:]
+
+
+def test_somebody_looks_at_the_log_and_walks_away(world):
+    world.setenv(BOOT_RECOVERY="1", BOOT_RECOVERY_REASON="request")
+    process = Machine(world, "recovery").start("recover", speed=1000)
+    process.stdin.write("l")
+    process.stdin.flush()  # and the console stays
+    text = shim.read_until(process, "recovery: started")
+    assert process.wait(timeout=20) == shim.RESTARTED and world.choice == "A", text
+    process.stdin.close()
 
 
 def test_log_on_a_stick(world):
