@@ -14,6 +14,8 @@
 #define QUICK_PATIENCE_MS 5000
 #define NETWORK_AGAIN_MS 30000 /* between two looks at the server while nothing else is there */
 #define NETWORK_RARELY_MS 900000
+#define ASKED_AGAIN_MS                                                                             \
+	60000 /* a reader that rattles, or a look at the server between two questions */
 
 /* For a look at a server: nobody should have to wait for one that is not there. */
 static struct http_limits quick_limits;
@@ -59,7 +61,7 @@ static enum detail install(struct recover *r, struct source *source, bool allow_
 	bool again = r->worked && hash_equal(r->worked_on, r->found.id);
 	enum detail detail;
 
-	r->attempts++;
+	session_package(r, r->found.id)->attempts++;
 	r->worked = true;
 	memcpy(r->worked_on, r->found.id, HASH_LEN);
 	screen_work(&app->screen, WORK_INSTALL, again);
@@ -83,7 +85,7 @@ static void after_install(struct recover *r, enum detail detail)
 		 * is nobody's failure.
 		 */
 		screen_wait(&r->app->screen, WAIT_STICK_BACK, r->found.package.medium);
-		r->attempts--;
+		session_package(r, r->found.id)->attempts--;
 		r->failure_shown = true;
 		return;
 	}
@@ -109,28 +111,22 @@ static void install_found(struct recover *r, bool allow_older)
 
 /*
  * Asks whether to install the package. What is announced again and again meanwhile does not put off
- * the end: the question about the same package ends when it would have ended.
+ * the end: the question goes on where it was interrupted, if that was not long ago.
  */
-static enum action ask(struct recover *r, const uint8_t id[HASH_LEN], enum action at_end,
+static enum action ask(struct recover *r, struct session_package *package, enum action at_end,
 		       unsigned seconds)
 {
 	static const enum action offers[] = {ACTION_INSTALL, ACTION_MENU};
 	uint64_t now = system_now_ms();
 	enum action action;
 
-	if (!r->asked_until_ms || !hash_equal(r->asked, id)) {
-		memcpy(r->asked, id, HASH_LEN);
-		r->asked_until_ms = now + seconds * UINT64_C(1000);
-	}
-	if (r->asked_until_ms < now + seconds * UINT64_C(1000))
-		seconds =
-			r->asked_until_ms > now ? (unsigned)((r->asked_until_ms - now) / 1000) : 0;
-	/* It has been on the screen; where the time was over while something was plugged in, it is
-	 * for a second more. */
+	if (!package->asked_ms || now > package->asked_ms + ASKED_AGAIN_MS)
+		package->asked_s = 0;
+	seconds = seconds > package->asked_s ? seconds - package->asked_s : 0;
 	action = session_ask(r, QUESTION_INSTALL, offers, 2, at_end, seconds ? seconds : 1,
 			     seconds > 0);
-	if (action)
-		r->asked_until_ms = 0;
+	package->asked_s += 1 + (unsigned)((system_now_ms() - now) / 1000);
+	package->asked_ms = action ? 0 : system_now_ms();
 	return action;
 }
 
@@ -143,6 +139,7 @@ static bool agree(struct recover *r, const uint8_t id[HASH_LEN], bool resumes, b
 	static const enum action older_offers[] = {ACTION_NO, ACTION_YES};
 	struct app *app = r->app;
 	bool alone = install_has_nothing(&app->device);
+	struct session_package *package = session_package(r, id);
 	bool alone_and_new = alone && session_may_try(r, id);
 	unsigned seconds = 0;
 	enum action action;
@@ -161,13 +158,13 @@ static bool agree(struct recover *r, const uint8_t id[HASH_LEN], bool resumes, b
 	else if ((app->board.policy == BOARD_GO_AHEAD && session_may_try(r, id)) || alone_and_new)
 		seconds = app->board.countdown_s ? app->board.countdown_s : 1;
 	if (seconds)
-		action = ask(r, id, ACTION_INSTALL, seconds);
+		action = ask(r, package, ACTION_INSTALL, seconds);
 	else /* nobody may be there to answer: other sources, and the way back to the system */
-		action = ask(r, id, ACTION_MENU, SESSION_IDLE_S);
+		action = ask(r, package, ACTION_MENU, SESSION_IDLE_S);
 	if (action == ACTION_INSTALL)
 		return true;
 	if (action == ACTION_MENU) {
-		memcpy(r->refused, id, HASH_LEN);
+		package->refused = true;
 		r->menu = !app->screen.offers.by_itself;
 	}
 	return false;
@@ -207,7 +204,7 @@ bool offer_from_stick(struct recover *r, const uint8_t *wanted)
 		}
 		return false;
 	}
-	if (!r->by_hand && hash_equal(found->id, r->refused))
+	if (!r->by_hand && session_package(r, found->id)->refused)
 		return false;
 	r->failure_shown = false;
 	screen_wait(&app->screen, WAIT_NOTHING, "");
@@ -216,7 +213,7 @@ bool offer_from_stick(struct recover *r, const uint8_t *wanted)
 	if (agree(r, found->id, found->plan.resume, found->plan.older))
 		install_found(r, found->plan.older);
 	else if (found->plan.older)
-		memcpy(r->refused, found->id, HASH_LEN);
+		session_package(r, found->id)->refused = true;
 	return true;
 }
 
@@ -283,9 +280,11 @@ bool offer_from_network(struct recover *r, const char *url, const uint8_t *wante
 	app->may_stop = false; /* from here on it is no look any more */
 	look_later(r);
 	if (detail == DETAIL_INTERRUPTED) {
+		r->stopped++;
 		app_source_close(app);
 		return false;
 	}
+	r->stopped = 0;
 	if (detail) {
 		r->downloads++;
 		app_source_close(app);
@@ -296,7 +295,7 @@ bool offer_from_network(struct recover *r, const char *url, const uint8_t *wante
 	memcpy(found->id, app->front.id, HASH_LEN);
 	/* The board's own address may have a later release by now: that is as good. */
 	if ((wanted && !hash_equal(found->id, wanted) && strcmp(url, app->board.network_url)) ||
-	    (!r->by_hand && hash_equal(found->id, r->refused))) {
+	    (!r->by_hand && session_package(r, found->id)->refused)) {
 		app_source_close(app);
 		return false;
 	}
@@ -310,13 +309,14 @@ bool offer_from_network(struct recover *r, const char *url, const uint8_t *wante
 		if (!detail)
 			detail = install(r, source, found->plan.older);
 		if (detail_status(detail) == STATUS_DOWNLOAD_FAILED) {
+			/* A bad line is not the package's failure; downloads are counted. */
 			r->downloads++;
-			r->attempts = 0; /* a bad line is not the package's failure; downloads are
-					    counted on their own */
+			session_package(r, found->id)->attempts = 0;
+			look_later(r);
 		}
 		after_install(r, detail);
 	} else if (found->plan.older) {
-		memcpy(r->refused, found->id, HASH_LEN);
+		session_package(r, found->id)->refused = true;
 	}
 	return true;
 }

@@ -8,6 +8,8 @@
 
 #define BEGINS_MAX 5 /* tries to open a disk that is not sound; then a person has to restart */
 #define LOOK_AGAIN_MS 60000 /* at a device that was not sound, or when nothing could be started */
+#define REST_MS 60000	    /* at the menu; what was done before does not restart the device */
+#define STOPPED_MAX 3	    /* looks at the server that keys and devices may end, in a row */
 #define STAND_MS 300000	    /* at the menu, with nobody there, before it goes on by itself */
 #define ANNOUNCED_MS 10000  /* what was there at power-on has been announced by then */
 #define STAY_MS 3600000	    /* with a system to start: however often something is plugged in */
@@ -113,9 +115,8 @@ static void act(struct recover *r, enum action action)
 		r->by_hand = true;
 		r->menu = r->stands = false;
 		r->failure_shown = false;
-		r->attempts = 0;
 		r->downloads = 0;
-		memset(r->refused, 0, sizeof(r->refused));
+		memset(r->packages, 0, sizeof(r->packages));
 		if (action == ACTION_FROM_STICK
 			    ? offer_from_stick(r, NULL)
 			    : offer_from_network(r, app->board.network_url, NULL))
@@ -143,8 +144,17 @@ static void act(struct recover *r, enum action action)
 	r->by_hand = false;
 }
 
-/* Looks at the server now and then while the menu is on the screen; a key or a new device ends
- * that. */
+/* Whether the server is looked at now and then while the menu is on the screen. */
+static bool waits_for_network(const struct recover *r)
+{
+	uint8_t id[HASH_LEN];
+	char origin[STATE_ORIGIN_SIZE];
+
+	return !r->menu && (is_source(&r->app->board, BOARD_SOURCE_NETWORK) ||
+			    (pending(r, id, origin, sizeof(origin)) && source_http_is_url(origin)));
+}
+
+/* A key or a new device ends a look, but not each of them. */
 static bool look_at_network(struct recover *r)
 {
 	struct app *app = r->app;
@@ -161,10 +171,11 @@ static bool look_at_network(struct recover *r)
 		resumes = false;
 	if (!resumes && !is_source(&app->board, BOARD_SOURCE_NETWORK))
 		return false;
-	app->may_stop = true;
+	app->may_stop = r->stopped < STOPPED_MAX;
+	r->idles = true;
 	done = offer_from_network(r, resumes ? origin : app->board.network_url,
 				  resumes ? id : NULL);
-	app->may_stop = false;
+	app->may_stop = r->idles = false;
 	return done;
 }
 
@@ -213,6 +224,19 @@ static bool goes_on(struct recover *r, const struct stay *stay)
 	return true;
 }
 
+/*
+ * Nothing happens by itself any more, and has not for a while: what was done before does not
+ * restart the device.
+ */
+static void rest(const struct recover *r, const struct stay *stay)
+{
+	if (!r->app->open || r->stands || system_now_ms() < stay->since_ms + REST_MS ||
+	    r->app->state.record.recovery_starts < 2)
+		return;
+	if (r->menu ? stay->there : !waits_for_network(r))
+		install_rests(&r->app->device);
+}
+
 /* Something was plugged in or out, and counts. */
 static bool has_changed(struct recover *r, const struct stay *stay)
 {
@@ -224,14 +248,15 @@ static bool has_changed(struct recover *r, const struct stay *stay)
 	 * And what may have restarted this device is announced at each start.
 	 */
 	if ((!app->open && r->begins >= BEGINS_MAX) ||
-	    (r->stands && now < stay->since_ms + ANNOUNCED_MS))
+	    (r->stands && now < r->begun_ms + ANNOUNCED_MS))
 		app->devices_changed = false;
 	/* A stick that comes back by itself all the time must not put off a stand, or the end. */
-	if (!app->devices_changed || (r->stands && now < stay->since_ms + SESSION_REST_MS) ||
+	if (!app->devices_changed || (r->stands && now < r->begun_ms + REST_MS) ||
 	    (stay->there && r->stay_ms && now >= r->stay_ms))
 		return false;
 	r->menu = r->stands = r->failure_shown = false;
-	memset(r->refused, 0, sizeof(r->refused));
+	for (size_t i = 0; i < SESSION_PACKAGES; i++)
+		r->packages[i].refused = false;
 	return true;
 }
 
@@ -265,7 +290,6 @@ static void idle(struct recover *r)
 	};
 	enum action action;
 
-	r->asked_until_ms = 0;
 	if (app->open && !r->failure_shown)
 		screen_wait(&app->screen, WAIT_PACKAGE, "");
 	screen_offer(&app->screen, QUESTION_MENU, actions, count,
@@ -273,7 +297,7 @@ static void idle(struct recover *r)
 		     stay.there ? seconds_to_stay(r) : 0);
 	do {
 		action = session_wait(r);
-		session_rests(r, stay.since_ms);
+		rest(r, &stay);
 		if ((!action || app->screen.offers.by_itself) && has_changed(r, &stay))
 			return;
 		if (!action && ((app->open && look_at_network(r)) || tries_again(r, &stay) ||
@@ -305,6 +329,7 @@ static void begin(struct recover *r)
 		r->failure_shown = true;
 		return;
 	}
+	r->begun_ms = system_now_ms();
 	settled = app_settle(app, r->reason, &r->result);
 	text_add(&t, "recovery: started, reason ");
 	text_add(&t, *r->reason ? r->reason : "(none)");

@@ -11,13 +11,23 @@
 
 /* --- What may happen without a person --- */
 
+struct session_package *session_package(struct recover *r, const uint8_t id[HASH_LEN])
+{
+	struct session_package *p;
+
+	for (size_t i = 0; i < SESSION_PACKAGES; i++)
+		if (hash_equal(r->packages[i].id, id))
+			return &r->packages[i];
+	p = &r->packages[r->next_package++ % SESSION_PACKAGES];
+	*p = (struct session_package){.attempts = 0};
+	memcpy(p->id, id, HASH_LEN);
+	return p;
+}
+
 bool session_may_try(struct recover *r, const uint8_t id[HASH_LEN])
 {
-	if (!hash_equal(r->tried, id)) {
-		memcpy(r->tried, id, HASH_LEN);
-		r->attempts = 0;
-	}
-	return r->attempts < ATTEMPTS_MAX && !install_has_failed(&r->app->state, id);
+	return session_package(r, id)->attempts < ATTEMPTS_MAX &&
+	       !install_has_failed(&r->app->state, id);
 }
 
 /* --- Leaving --- */
@@ -54,6 +64,7 @@ void session_start_system(struct recover *r, bool by_hand)
 			r->result.fault = fault;
 			screen_result(&app->screen, &r->result);
 			r->menu = true;
+			r->stay_ms = 0;
 			return;
 		}
 	}
@@ -104,25 +115,19 @@ enum action session_wait(struct recover *r)
 	return screen_poll(screen);
 }
 
-void session_rests(struct recover *r, uint64_t since_ms)
-{
-	if (r->app->open && !r->stands && system_now_ms() >= since_ms + SESSION_REST_MS)
-		install_rests(&r->app->device);
-}
-
 /* Waits until something is chosen; a device that comes or goes ends it too when that matters. */
 enum action session_ask(struct recover *r, enum question question, const enum action *actions,
 			size_t count, enum action at_end, unsigned seconds, bool until_device)
 {
-	uint64_t since_ms = system_now_ms();
 	enum action action;
 
 	screen_offer(&r->app->screen, question, actions, count, at_end, seconds);
 	do {
 		action = session_wait(r);
-		session_rests(r, since_ms);
 	} while (!action && !(until_device && r->app->devices_changed) && !system_interrupted());
-	if (!action) /* what is plugged in now counts, not what was asked */
+	if (action && !r->app->screen.offers.by_itself)
+		r->stay_ms = 0; /* somebody is there */
+	if (!action)		/* what is plugged in now counts, not what was asked */
 		screen_offer(&r->app->screen, question, NULL, 0, ACTION_NONE, 0);
 	return action;
 }

@@ -9,8 +9,16 @@
 
 /* Nobody came and nothing was plugged in: back to the system that is there. */
 #define SESSION_IDLE_S 300
-/* Waiting for somebody, with nothing going on: what was done before does not restart the device. */
-#define SESSION_REST_MS 60000
+
+/* What has become of a package in this session; a choice from the menu forgets it. */
+#define SESSION_PACKAGES 8
+struct session_package {
+	uint8_t id[HASH_LEN];
+	unsigned attempts; /* without a person */
+	bool refused;	   /* a person said no to it, or nobody said anything */
+	unsigned asked_s;  /* so long it was asked about, in questions that devices interrupted, */
+	uint64_t asked_ms; /* ... the last of them until then; 0: none */
+};
 
 /* What recover knows between two rounds. */
 struct recover {
@@ -18,25 +26,28 @@ struct recover {
 	char reason[FLAGS_REASON_SIZE];
 	struct found found;
 	struct result result;
-	bool by_hand;		 /* a person chose what happens now: attempts do not count */
-	bool menu;		 /* the menu is wanted, nothing happens by itself */
-	uint8_t tried[HASH_LEN]; /* package of the attempts below */
-	unsigned attempts;
-	bool worked; /* on this package, so that percent does not go back when it goes on */
+	bool by_hand; /* a person chose what happens now: attempts do not count */
+	bool menu;    /* the menu is wanted, nothing happens by itself */
+	struct session_package packages[SESSION_PACKAGES];
+	size_t next_package; /* takes the place of the oldest */
+	bool worked;	     /* on this package, so that percent does not go back when it goes on */
 	uint8_t worked_on[HASH_LEN];
-	uint8_t refused[HASH_LEN]; /* a person said no to this one */
 	bool failure_shown;
 	bool stands;	     /* nothing happens by itself for a while: that ended badly too often */
 	unsigned begins;     /* tries to open the device after the first one failed */
 	bool looked;	     /* at least once */
 	uint64_t network_ms; /* when the server may be asked again */
 	unsigned downloads;
-	unsigned looks;		 /* at the server while an install from one waits */
-	uint8_t asked[HASH_LEN]; /* about this package, a question that a device interrupted: */
-	uint64_t asked_until_ms; /* ... when it ends by itself; 0: none */
-	uint64_t stay_ms; /* when it is time to start the system, whatever happens; 0: not known */
+	bool idles;	   /* nothing else is left to look at than the server */
+	unsigned stopped;  /* looks at the server in a row that a key or a device ended */
+	unsigned looks;	   /* at the server while an install from one waits */
+	uint64_t begun_ms; /* the device is open since then */
+	uint64_t stay_ms;  /* when it is time to start the system, whatever happens; 0: not known */
 	bool network_ok;
 };
+
+/* The package's entry, or a new one. */
+struct session_package *session_package(struct recover *r, const uint8_t id[HASH_LEN]);
 
 /*
  * Whether this package may be installed without a person: a few times, and never after a failed
@@ -58,9 +69,6 @@ void session_shell(struct app *app);
  * ACTION_NONE.
  */
 enum action session_wait(struct recover *r);
-
-/* To be called while it waits for somebody, since then: counts starts anew after a while (I8). */
-void session_rests(struct recover *r, uint64_t since_ms);
 
 /*
  * Offers choices and waits for one. until_device: something that is plugged in or out ends it too,

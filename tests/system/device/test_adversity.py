@@ -555,6 +555,30 @@ def test_stick_that_is_plugged_in_while_recovery_stands(world):
     assert status == shim.RESTARTED and world.choice == "A", text
 
 
+def test_stick_that_restarts_recovery_when_it_is_plugged_in_again(world):
+    machine = stands(world)
+    for _ in range(2):
+        process = machine.start("recover", speed=100)
+        shim.read_until(process, RESTARTS)
+        time.sleep(0.8)
+        machine.announce()
+        shim.read_until(process, "update.boat")
+        process.kill()
+        process.communicate()
+
+
+def test_menu_is_no_rest_when_something_follows(memory):
+    """The tenth start: the install fails, and would be tried again after five minutes."""
+    blank = worlds.World.blank(memory / "world", board=GO_AHEAD)
+    machine = Machine(blank, "recovery")
+    machine.stick(files={"update.boat": compose().bytes()})
+    fell(machine, 9)
+    text, _ = machine.left_alone(0.2, faults=[("write", machine.partition("boot_a"), 0, 1 << 30, 5)])
+    assert RESTARTS not in text and "DEVICE_WRITE" in text and "What shall be done?" in text, text
+    text, _ = machine.left_alone(0.2)
+    assert RESTARTS in text, text
+
+
 def test_standing_that_ends_badly_too_goes_back_at_once(world):
     text, status = stands(world, 20).left_alone(5, speed=1)
     assert status == shim.RESTARTED and RESTARTS in text and world.choice == "A", text
