@@ -14,8 +14,7 @@
 #define QUICK_PATIENCE_MS 5000
 #define NETWORK_AGAIN_MS 30000 /* between two looks at the server while nothing else is there */
 #define NETWORK_RARELY_MS 900000
-#define ASKED_AGAIN_MS                                                                             \
-	60000 /* a reader that rattles, or a look at the server between two questions */
+#define ASKED_AGAIN_MS 60000 /* between two questions that are one: a look at the server */
 
 /* For a look at a server: nobody should have to wait for one that is not there. */
 static struct http_limits quick_limits;
@@ -75,6 +74,8 @@ static enum detail install(struct recover *r, struct source *source, bool allow_
 
 static void after_install(struct recover *r, enum detail detail)
 {
+	struct session_package *package = session_package(r, r->found.id);
+
 	if (!detail) {
 		end_well(r);
 		return;
@@ -85,7 +86,8 @@ static void after_install(struct recover *r, enum detail detail)
 		 * is nobody's failure.
 		 */
 		screen_wait(&r->app->screen, WAIT_STICK_BACK, r->found.package.medium);
-		session_package(r, r->found.id)->attempts--;
+		if (package->attempts)
+			package->attempts--;
 		r->failure_shown = true;
 		return;
 	}
