@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-#define DOWNLOAD_ATTEMPTS                                                                          \
-	20 /* looks at a server, or tries to download: about 20 min; then rarely */
+#define DOWNLOAD_ATTEMPTS 20 /* of a server, about 20 min; then rarely, and from the menu alone */
 #define RESUME_COUNTDOWN_S 3 /* an interrupted install goes on; somebody may still stop it */
 #define DONE_COUNTDOWN_S 5   /* then the new system starts */
 #define NO_AFTER_S 60	     /* nobody answers the question for an older one: no */
@@ -265,7 +264,8 @@ bool offer_from_network(struct recover *r, const char *url, const uint8_t *wante
 	struct fault fault;
 	enum detail detail;
 
-	if (!*url || (!r->by_hand && system_now_ms() < r->network_ms))
+	if (!*url || (!r->by_hand && (system_now_ms() < r->network_ms ||
+				      (r->downloads >= DOWNLOAD_ATTEMPTS && !r->idles))))
 		return false;
 	if (!network_up(r)) {
 		look_later(r);

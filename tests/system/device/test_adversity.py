@@ -482,6 +482,14 @@ GO_AHEAD = worlds.board_source().replace('policy = "ask"', 'policy = "go-ahead"'
 RESTARTS = "code 3033 RESTARTS"
 
 
+def with_nothing_to_start(memory):
+    """A blank device that goes ahead, in recovery, with a stick."""
+    blank = worlds.World.blank(memory / "world", board=GO_AHEAD)
+    machine = Machine(blank, "recovery")
+    machine.stick(files={"update.boat": compose().bytes()})
+    return blank, machine
+
+
 def fell(machine, times):
     """Starts of recovery that ended in the middle of something, as when the kernel panics or the supply gives in."""
     for n in range(times):
@@ -499,9 +507,7 @@ def fell(machine, times):
 
 def test_what_restarts_recovery_is_left_alone_for_a_while(memory):
     """A device that can start nothing. Nobody comes; after a while it is tried once more, and works."""
-    blank = worlds.World.blank(memory / "world", board=GO_AHEAD)
-    machine = Machine(blank, "recovery")
-    machine.stick(files={"update.boat": compose().bytes()})
+    blank, machine = with_nothing_to_start(memory)
     fell(machine, 10)
     text, status = machine.left_alone(0.2)  # three minutes
     assert status is None and RESTARTS in text and "What shall be done?" in text, text
@@ -514,9 +520,7 @@ def test_what_restarts_recovery_is_left_alone_for_a_while(memory):
 
 
 def test_what_restarts_recovery_each_time_is_tried_once_between_two_stands(memory):
-    blank = worlds.World.blank(memory / "world", board=GO_AHEAD)
-    machine = Machine(blank, "recovery")
-    machine.stick(files={"update.boat": compose().bytes()})
+    blank, machine = with_nothing_to_start(memory)
     fell(machine, 10)
     for _ in range(3):
         process = machine.start("recover", speed=1000)
@@ -569,9 +573,7 @@ def test_stick_that_restarts_recovery_when_it_is_plugged_in_again(world):
 
 def test_menu_is_no_rest_when_something_follows(memory):
     """The tenth start: the install fails, and would be tried again after five minutes."""
-    blank = worlds.World.blank(memory / "world", board=GO_AHEAD)
-    machine = Machine(blank, "recovery")
-    machine.stick(files={"update.boat": compose().bytes()})
+    blank, machine = with_nothing_to_start(memory)
     fell(machine, 9)
     text, _ = machine.left_alone(0.2, faults=[("write", machine.partition("boot_a"), 0, 1 << 30, 5)])
     assert RESTARTS not in text and "DEVICE_WRITE" in text and "What shall be done?" in text, text
@@ -596,9 +598,7 @@ def test_recovery_that_stands_does_what_somebody_chooses(world):
 
 
 def test_starts_that_cannot_be_counted_are_too_many(memory):
-    blank = worlds.World.blank(memory / "world", board=GO_AHEAD)
-    machine = Machine(blank, "recovery")
-    machine.stick(files={"update.boat": compose().bytes()})
+    blank, machine = with_nothing_to_start(memory)
     text, status = machine.left_alone(0.2, faults=[("write", machine.partition("state"), 0, 1 << 30, 5)])
     assert status is None and "DEVICE_WRITE" in text and "By itself" not in text, text
 
@@ -616,9 +616,7 @@ def test_reader_that_rattles_keeps_nobody_in_recovery(world):
 
 
 def test_reader_that_rattles_does_not_put_off_an_install(memory):
-    blank = worlds.World.blank(memory / "world", board=GO_AHEAD)
-    machine = Machine(blank, "recovery")
-    machine.stick(files={"update.boat": compose().bytes()})
+    blank, machine = with_nothing_to_start(memory)
     text, status = machine.left_alone(15, announced=RATTLES)
     assert status == shim.RESTARTED and blank.holds("A", images_of(7)), text[-3000:]
 
