@@ -232,6 +232,8 @@ static bool network_up(struct recover *r)
 	if (net_up(&options, &address, &fault)) {
 		if (r->by_hand) /* somebody wanted it now: nothing waits */
 			fail(r, &fault, app->board.network_url, true);
+		else if (fault.detail == DETAIL_INTERRUPTED)
+			r->stopped++;
 		else
 			screen_wait(&app->screen, WAIT_NETWORK, fault.object);
 		return false;

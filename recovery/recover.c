@@ -298,10 +298,12 @@ static void idle(struct recover *r)
 	do {
 		action = session_wait(r);
 		rest(r, &stay);
+		/* The server before devices, for which it makes room, but not always. */
+		if (!action && app->open && look_at_network(r))
+			return;
 		if ((!action || app->screen.offers.by_itself) && has_changed(r, &stay))
 			return;
-		if (!action && ((app->open && look_at_network(r)) || tries_again(r, &stay) ||
-				goes_on(r, &stay)))
+		if (!action && (tries_again(r, &stay) || goes_on(r, &stay)))
 			return;
 	} while (!action && !system_interrupted());
 	if (action == ACTION_RESTART && app->screen.offers.by_itself)

@@ -159,13 +159,14 @@ class Machine:
             with contextlib.suppress(OSError):  # nobody listens yet, or any more
                 s.sendto(b"change@/devices/x\0SUBSYSTEM=block\0", str(self.root / "uevents"))
 
-    def left_alone(self, seconds, speed=1000, faults=(), announced=()):
+    def left_alone(self, seconds, speed=1000, faults=(), announced=(), online=False):
         """Recovery with nobody at the console, for so many seconds of ours: its text, and its status where it ended by
         itself. announced: when, in seconds of its own, a block device has changed."""
         self._write_nodes()
         process = subprocess.Popen([str(worlds.LIFEBOAT), "recover"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, encoding="utf-8", start_new_session=True,
-                                   env=environment(faults, speed, self.uid, self.root))
+                                   env=environment(faults, speed, self.uid, self.root) |
+                                   ({"SHIM_ONLINE": "1"} if online else {}))
         begin = time.monotonic()
 
         def kernel():

@@ -19,6 +19,7 @@ import pytest
 import shim
 import world as worlds
 from shim import Machine
+from test_http_install import Server, head, whole
 from world import compose, images_of
 
 KIB, MIB = worlds.KIB, worlds.MIB
@@ -619,6 +620,43 @@ def test_reader_that_rattles_does_not_put_off_an_install(memory):
     blank, machine = with_nothing_to_start(memory)
     text, status = machine.left_alone(15, announced=RATTLES)
     assert status == shim.RESTARTED and blank.holds("A", images_of(7)), text[-3000:]
+
+
+def test_server_that_fails_for_hours_is_asked_rarely_and_not_forgotten(memory):
+    """A device that can start nothing needs no visit when its server comes back."""
+    broken = True
+    package = compose().bytes()
+
+    def answer(connection, number, headers):
+        if broken:
+            connection.send(head(404, "Not Found", Content_Length=0))  # a look each
+            return True
+        return whole(package)(connection, number, headers)
+    with Server(answer) as server:
+        blank, machine = with_nothing_but(memory, server)
+        text, status = machine.left_alone(7.2, online=True)  # two hours
+        assert status is None and "code 1011 HTTP_STATUS" in text, text
+        assert 22 <= len(server.requests) <= 40, len(server.requests)
+        broken = False
+        text, status = machine.left_alone(15, online=True)
+        assert status == shim.RESTARTED and blank.holds("A", images_of(7)), text
+
+
+def with_nothing_but(memory, server):
+    board = GO_AHEAD.replace('sources =', f'network-url = "{server.url}"; sources =')
+    blank = worlds.World.blank(memory / "world", board=board)
+    return blank, Machine(blank, "recovery")
+
+
+def test_two_packages_in_turn_wear_nothing_out(memory):
+    """A stick and a server that hold different ones, and a medium that fails: three times each, and that is all."""
+    with Server(whole(compose(release=8).bytes())) as server:
+        blank, machine = with_nothing_but(memory, server)
+        machine.stick(files={"update.boat": compose().bytes()})
+        text, status = machine.left_alone(10.8, online=True,  # three hours
+                                          faults=[("write", machine.partition("boot_a"), 0, 1 << 30, 5)])
+        assert status is None and "version 7.0" in text and "version 8.0" in text, text
+        assert 4 <= text.count("Marking slot A") <= 6, text
 
 
 def test_somebody_looks_at_the_log_and_walks_away(world):
