@@ -13,7 +13,7 @@
 #define QUICK_PATIENCE_MS 5000
 #define NETWORK_AGAIN_MS 30000 /* between two looks at the server while nothing else is there */
 #define NETWORK_RARELY_MS 900000
-#define ASKED_AGAIN_MS 60000 /* between two questions that are one: a look at the server */
+#define ASKED_AGAIN_MS 300000 /* between two questions that are one: looks at the server */
 
 /* For a look at a server: nobody should have to wait for one that is not there. */
 static struct http_limits quick_limits;

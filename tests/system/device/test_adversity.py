@@ -659,6 +659,13 @@ def test_two_packages_in_turn_wear_nothing_out(memory):
         assert 4 <= text.count("Marking slot A") <= 6, text
 
 
+def test_reader_that_rattles_does_not_keep_the_server_away(memory):
+    with Server(whole(compose().bytes())) as server:
+        blank, machine = with_nothing_but(memory, server)
+        text, status = machine.left_alone(20, speed=100, online=True, announced=RATTLES)
+        assert status == shim.RESTARTED and blank.holds("A", images_of(7)), text[-3000:]
+
+
 def test_somebody_looks_at_the_log_and_walks_away(world):
     world.setenv(BOOT_RECOVERY="1", BOOT_RECOVERY_REASON="request")
     process = Machine(world, "recovery").start("recover", speed=1000)
