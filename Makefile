@@ -135,6 +135,7 @@ UNIT_TESTS = \
 	test_pace \
 	test_package \
 	test_plan \
+	test_recovery \
 	test_run \
 	test_screen \
 	test_serial \
@@ -562,8 +563,8 @@ sim-deep: build/host/sim
 # The shipping code broken on purpose, one patch at a time: the simulator finds it, or else a unit test.
 .PHONY: mutants
 # In the order in which they are asked, quick ones first.
-MUTANT_TESTS = test_flags test_run test_target test_ubootenv test_state test_plan test_front test_trial test_fallback test_wipe \
-	test_install
+MUTANT_TESTS = test_flags test_run test_target test_ubootenv test_state test_plan test_front test_trial test_recovery \
+	test_fallback test_wipe test_install
 mutants: export SIM_LIBRARY = build/host/libdevice.a
 mutants: export SIM_COMPILE = $(CC) -O2 -g -w $(filter-out -MMD -MP -Werror,$(COMMON_FLAGS)) -isystem build/native/include
 mutants: export SIM_LINK = $(CC) $(call objects,host,$(SIM_SRCS) $(SIM_HELPER_SRCS)) \
