@@ -105,7 +105,7 @@ static void install_found(struct recover *r, bool allow_older)
 	if (!detail)
 		detail = install(r, source, allow_older);
 	else
-		fail(r, &fault, r->found.path, false);
+		fail(r, &fault, r->found.path, true);
 	find_close(r->app);
 	after_install(r, detail);
 }
@@ -256,6 +256,26 @@ static void look_later(struct recover *r)
 			(r->downloads < DOWNLOAD_ATTEMPTS ? NETWORK_AGAIN_MS : NETWORK_RARELY_MS);
 }
 
+/* What was looked at and agreed to is asked for once more, as a whole. */
+static void install_from_network(struct recover *r, const char *url, bool allow_older)
+{
+	struct source *source;
+	struct fault fault;
+	enum detail detail = app_source_open(r->app, url, &source, &fault);
+
+	if (!detail)
+		detail = install(r, source, allow_older);
+	else
+		fail(r, &fault, url, true);
+	if (detail_status(detail) == STATUS_DOWNLOAD_FAILED) {
+		/* A bad line is not the package's failure; downloads are counted. */
+		r->downloads++;
+		session_package(r, r->found.id)->attempts = 0;
+		look_later(r);
+	}
+	after_install(r, detail);
+}
+
 /* A package at an address. True when something was done about it. */
 bool offer_from_network(struct recover *r, const char *url, const uint8_t *wanted)
 {
@@ -308,19 +328,9 @@ bool offer_from_network(struct recover *r, const char *url, const uint8_t *wante
 	screen_found(&app->screen, &found->package);
 	screen_plan(&app->screen, &found->plan, found->plan.resume);
 	app_source_close(app);
-	if (agree(r, found->id, found->plan.resume, found->plan.older)) {
-		detail = app_source_open(app, url, &source, &fault);
-		if (!detail)
-			detail = install(r, source, found->plan.older);
-		if (detail_status(detail) == STATUS_DOWNLOAD_FAILED) {
-			/* A bad line is not the package's failure; downloads are counted. */
-			r->downloads++;
-			session_package(r, found->id)->attempts = 0;
-			look_later(r);
-		}
-		after_install(r, detail);
-	} else if (found->plan.older) {
+	if (agree(r, found->id, found->plan.resume, found->plan.older))
+		install_from_network(r, url, found->plan.older);
+	else if (found->plan.older)
 		session_package(r, found->id)->refused = true;
-	}
 	return true;
 }

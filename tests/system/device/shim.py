@@ -45,14 +45,16 @@ def read_until(process, words):
     return said
 
 
-def environment(faults=(), speed=1, uid=None, root=None):
-    """faults: (operation, end of a path, first byte, last byte, errno or "lost" or "end")."""
+def environment(faults=(), speed=1, uid=None, root=None, online=False):
+    """faults: (operation, end of a path, first byte, last byte, errno or "lost" or "end"). online: a network is up."""
     variables = os.environ | {"LD_PRELOAD": library(), "SHIM_SPEED": str(speed),
                               "SHIM_FAULT": "\n".join(" ".join(map(str, fault)) for fault in faults)}
     if uid is not None:
         variables["SHIM_UID"] = str(uid)
     if root is not None:
         variables["SHIM_ROOT"] = str(root)
+    if online:
+        variables["SHIM_ONLINE"] = "1"
     return variables
 
 
@@ -142,12 +144,12 @@ class Machine:
         assert expect is None or done.status == expect, done
         return done
 
-    def start(self, verb, *words, faults=(), speed=SPEED):
+    def start(self, verb, *words, faults=(), speed=SPEED, online=False):
         """The program, with pipes: for whoever does something meanwhile."""
         self._write_nodes()
         return subprocess.Popen([str(worlds.LIFEBOAT), verb, *map(str, words)], stdin=subprocess.PIPE,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
-                                env=environment(faults, speed, self.uid, self.root), start_new_session=True)
+                                env=environment(faults, speed, self.uid, self.root, online), start_new_session=True)
 
     def recover(self, keys="", **more):
         """Recovery, until somebody switches it off."""
@@ -165,8 +167,7 @@ class Machine:
         self._write_nodes()
         process = subprocess.Popen([str(worlds.LIFEBOAT), "recover"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, encoding="utf-8", start_new_session=True,
-                                   env=environment(faults, speed, self.uid, self.root) |
-                                   ({"SHIM_ONLINE": "1"} if online else {}))
+                                   env=environment(faults, speed, self.uid, self.root, online))
         begin = time.monotonic()
 
         def kernel():

@@ -19,7 +19,7 @@ import pytest
 import shim
 import world as worlds
 from shim import Machine
-from test_http_install import Server, head, whole
+from test_http_install import Server, head, wanted, whole
 from world import compose, images_of
 
 KIB, MIB = worlds.KIB, worlds.MIB
@@ -417,6 +417,23 @@ def test_stick_that_fails(world, first, wanted):
     assert world.results[0]["origin"].startswith("USB stick sda"), world.results[0]
 
 
+def test_file_that_goes_away_while_it_is_asked_about(world):
+    before = world.snapshot()
+    machine = Machine(world, "recovery")
+    machine.stick(files=UPDATE)
+    process = machine.start("recover", speed=100)
+    shim.read_until(process, "install now")
+    (machine.root / "media/sda/update.boat").unlink()
+    process.stdin.write("i")
+    process.stdin.flush()
+    text = shim.read_until(process, "What shall be done?")
+    process.stdin.write("p")
+    process.stdin.flush()
+    process.communicate(timeout=20)
+    assert "update.boat" in text and "code 1" in text, text
+    assert world.results[0]["status_name"] == "download_failed" and world.snapshot() == before, text
+
+
 def test_stick_that_cannot_be_read_at_all(world):
     done = recovered(world, files={}, faults=[("read", "/dev/sda", 0, 1 << 30, 5)])
     assert sentence(done) == "SOURCE_READ" and "USB stick sda (1 MiB)" in done.flat, done
@@ -643,9 +660,53 @@ def test_server_that_fails_for_hours_is_asked_rarely_and_not_forgotten(memory):
 
 
 def with_nothing_but(memory, server):
-    board = GO_AHEAD.replace('sources =', f'network-url = "{server.url}"; sources =')
-    blank = worlds.World.blank(memory / "world", board=board)
+    blank = worlds.World.blank(memory / "world", board=with_address(server))
     return blank, Machine(blank, "recovery")
+
+
+def with_address(server):
+    return GO_AHEAD.replace('sources =', f'network-url = "{server.url}"; sources =')
+
+
+def short(data, end):
+    """A server that never comes past this byte."""
+    def answer(connection, number, headers):
+        first = (wanted(headers, len(data)) or (0,))[0]
+        return whole(data, limit=lambda number: max(0, end - first))(connection, number, headers)
+    return answer
+
+
+def test_download_that_breaks_off_late_keeps_nobody_in_recovery(memory):
+    """With a system there: hours of it end, and so does the stay."""
+    package = compose().bytes()
+    with Server(short(package, len(package) - 1000)) as server:
+        world = worlds.World.running(memory / "world", board=with_address(server))
+        before = world.snapshot()
+        world.setenv(BOOT_RECOVERY="1", BOOT_RECOVERY_REASON="request")
+        text, status = Machine(world, "recovery").left_alone(30, online=True)
+        assert status == shim.RESTARTED and "(nobody chose)" in text and world.choice == "A", text[-3000:]
+        assert "Marking slot B" in text, text
+        only_target(world, before)
+
+
+def test_server_that_goes_away_after_the_look(memory):
+    """What was found there cannot be had any more: that is told, and kept."""
+    package, looks = compose().bytes(), []
+
+    def answer(connection, number, headers):
+        looks.append(number)
+        if len(looks) > 1:
+            connection.send(head(404, "Not Found", Content_Length=0))
+            return True
+        return whole(package)(connection, number, headers)
+    with Server(answer) as server:
+        blank, machine = with_nothing_but(memory, server)
+        process = machine.start("recover", speed=1000, online=True)
+        text = shim.read_until(process, "By itself")
+        text = shim.read_until(process, "What shall be done?")
+        process.kill()
+        process.communicate()
+        assert "code 1011 HTTP_STATUS" in text, text
 
 
 def test_two_packages_in_turn_wear_nothing_out(memory):
