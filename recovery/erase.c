@@ -94,9 +94,7 @@ void erase_when_agreed(struct recover *r)
 
 	r->menu = r->failure_shown = true;
 	if (plan_wipe_make(&plan, &app->board, &app->disk.gpt, &fault)) {
-		app_failure(app, RESULT_WIPE, &fault, "", &r->result);
-		app_keep(app, &r->result);
-		screen_result(&app->screen, &r->result);
+		session_failed(r, RESULT_WIPE, &fault, "", true);
 		return;
 	}
 	words_wipe_names(&n, &plan);

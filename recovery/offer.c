@@ -40,15 +40,6 @@ static void end_well(struct recover *r)
 	r->menu = true;
 }
 
-/* Something failed before the engine could make a result of it. */
-static void fail(struct recover *r, const struct fault *fault, const char *origin, bool show)
-{
-	app_failure(r->app, RESULT_INSTALL, fault, origin, &r->result);
-	app_keep(r->app, &r->result);
-	if (show)
-		screen_result(&r->app->screen, &r->result);
-}
-
 /* Runs the engine on an open source and shows how it ended. */
 static enum detail install(struct recover *r, struct source *source, bool allow_older)
 {
@@ -105,7 +96,7 @@ static void install_found(struct recover *r, bool allow_older)
 	if (!detail)
 		detail = install(r, source, allow_older);
 	else
-		fail(r, &fault, r->found.path, true);
+		session_failed(r, RESULT_INSTALL, &fault, r->found.path, true);
 	find_close(r->app);
 	after_install(r, detail);
 }
@@ -193,8 +184,7 @@ bool offer_from_stick(struct recover *r, const uint8_t *wanted)
 	find_package(app, wanted, found);
 	if (!found->media && r->by_hand) {
 		fault_set(&fault, DETAIL_NO_MEDIUM, "this device");
-		app_failure(app, RESULT_INSTALL, &fault, "", &r->result);
-		screen_result(&app->screen, &r->result);
+		session_failed(r, RESULT_INSTALL, &fault, "", false);
 	}
 	if (!found->any) {
 		if (found->media && !wanted && !r->failure_shown) {
@@ -231,7 +221,7 @@ static bool network_up(struct recover *r)
 
 	if (net_up(&options, &address, &fault)) {
 		if (r->by_hand) /* somebody wanted it now: nothing waits */
-			fail(r, &fault, app->board.network_url, true);
+			session_failed(r, RESULT_INSTALL, &fault, app->board.network_url, true);
 		else if (fault.detail == DETAIL_INTERRUPTED)
 			r->stopped++;
 		else
@@ -266,7 +256,7 @@ static void install_from_network(struct recover *r, const char *url, bool allow_
 	if (!detail)
 		detail = install(r, source, allow_older);
 	else
-		fail(r, &fault, url, true);
+		session_failed(r, RESULT_INSTALL, &fault, url, true);
 	if (detail_status(detail) == STATUS_DOWNLOAD_FAILED) {
 		/* A bad line is not the package's failure; downloads are counted. */
 		r->downloads++;
@@ -312,7 +302,10 @@ bool offer_from_network(struct recover *r, const char *url, const uint8_t *wante
 	if (detail) {
 		r->downloads++;
 		app_source_close(app);
-		fail(r, &fault, url, !r->failure_shown || r->by_hand);
+		app_failure(app, RESULT_INSTALL, &fault, url, &r->result);
+		app_keep(app, &r->result);
+		if (!r->failure_shown || r->by_hand) /* looks follow one another */
+			screen_result(&app->screen, &r->result);
 		r->failure_shown = true;
 		return false;
 	}

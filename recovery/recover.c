@@ -201,9 +201,7 @@ static void stand(struct recover *r)
 
 	if (!fault.detail)
 		fault_set(&fault, DETAIL_RESTARTS, "recovery");
-	app_failure(app, RESULT_INSTALL, &fault, "", &r->result);
-	app_keep(app, &r->result);
-	screen_result(&app->screen, &r->result);
+	session_failed(r, RESULT_INSTALL, &fault, "", true);
 	r->stands = r->menu = r->failure_shown = true;
 	if (install_pace(&app->device) == INSTALL_GOES_BACK && install_may_leave(&app->device))
 		session_start_system(r, false);
@@ -322,12 +320,8 @@ static void begin(struct recover *r)
 
 	system_cmdline(NULL, "lifeboat.reason", r->reason, sizeof(r->reason));
 	if (app_open(app, true, &fault)) {
-		memset(&r->result, 0, sizeof(r->result));
-		r->result.what = RESULT_INSTALL;
-		r->result.slot = RESULT_NO_SLOT;
-		r->result.fault = fault;
 		screen_reason(&app->screen, r->reason, NULL);
-		screen_result(&app->screen, &r->result);
+		session_failed(r, RESULT_INSTALL, &fault, "", false);
 		r->failure_shown = true;
 		return;
 	}

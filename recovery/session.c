@@ -30,6 +30,17 @@ bool session_may_try(struct recover *r, const uint8_t id[HASH_LEN])
 	       !install_has_failed(&r->app->state, id);
 }
 
+/* --- What failed --- */
+
+void session_failed(struct recover *r, enum result_what what, const struct fault *fault,
+		    const char *origin, bool keep)
+{
+	app_failure(r->app, what, fault, origin, &r->result);
+	if (keep)
+		app_keep(r->app, &r->result);
+	screen_result(&r->app->screen, &r->result);
+}
+
 /* --- Leaving --- */
 
 void session_leave(struct recover *r, enum system_action action)
@@ -58,11 +69,7 @@ void session_start_system(struct recover *r, bool by_hand)
 	if (app->open) {
 		install_has_system(&app->device, &again);
 		if (install_leave_recovery(&app->device, again || by_hand, by_hand, &fault)) {
-			memset(&r->result, 0, sizeof(r->result));
-			r->result.what = RESULT_TRIAL;
-			r->result.slot = RESULT_NO_SLOT;
-			r->result.fault = fault;
-			screen_result(&app->screen, &r->result);
+			session_failed(r, RESULT_TRIAL, &fault, "", false);
 			r->menu = true;
 			r->stay_ms = 0;
 			return;
@@ -157,6 +164,5 @@ void session_show_log(struct recover *r)
 		screen_note(&app->screen, line);
 		return;
 	}
-	app_failure(app, RESULT_INSTALL, &fault, "", &r->result);
-	screen_result(&app->screen, &r->result);
+	session_failed(r, RESULT_INSTALL, &fault, "", false);
 }

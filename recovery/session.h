@@ -55,6 +55,10 @@ struct session_package *session_package(struct recover *r, const uint8_t id[HASH
  */
 bool session_may_try(struct recover *r, const uint8_t id[HASH_LEN]);
 
+/* What failed before the engine could make a result of it: shown, and (keep) stored. */
+void session_failed(struct recover *r, enum result_what what, const struct fault *fault,
+		    const char *origin, bool keep);
+
 /* Stores the log and restarts or powers off. Does not return. */
 void session_leave(struct recover *r, enum system_action action);
 

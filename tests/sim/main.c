@@ -214,10 +214,9 @@ static size_t tell(size_t from, struct totals *all)
 		from = end;
 		if (settings.quick)
 			continue;
-		printf("  %-9s %-22s %7llu cases, %6llu states, %5llu errors%s\n",
+		printf("  %-9s %-22s %7llu cases, %6llu states, %5llu errors\n",
 		       sum.failures ? "FAILED" : "SIM", s->name, (unsigned long long)sum.cases,
-		       (unsigned long long)sum.states, (unsigned long long)sum.errors,
-		       sum.failures ? "" : "");
+		       (unsigned long long)sum.states, (unsigned long long)sum.errors);
 		if (sum.failures)
 			printf("    %s\n", sum.first);
 		fflush(stdout);
