@@ -290,6 +290,7 @@ def test_server_that_fails_for_hours_is_asked_rarely_and_not_forgotten(memory):
         text, status = machine.left_alone(7.2, online=True)  # two hours
         assert status is None and "code 1011 HTTP_STATUS" in text, text
         assert 22 <= len(server.requests) <= 40, len(server.requests)
+        assert blank.results[0]["detail_name"] == "HTTP_STATUS" and server.url in blank.results[0]["origin"]
         broken = False
         text, status = machine.left_alone(15, online=True)
         assert status == shim.RESTARTED and blank.holds("A", images_of(7)), text
@@ -302,6 +303,18 @@ def with_nothing_but(memory, server):
 
 def with_address(server):
     return GO_AHEAD.replace('sources =', f'network-url = "{server.url}"; sources =')
+
+
+@pytest.mark.parametrize("source,release", [("stick", 7), ("network", 8)])
+def test_only_the_sources_that_the_board_names(memory, source, release):
+    with Server(whole(compose(release=8).bytes())) as server:
+        board = with_address(server).replace('sources = "stick", "network"', f'sources = "{source}"')
+        blank = worlds.World.blank(memory / "world", board=board)
+        machine = Machine(blank, "recovery")
+        machine.stick(files={"update.boat": compose().bytes()})
+        text, status = machine.left_alone(20, online=True)
+        assert status == shim.RESTARTED and blank.holds("A", images_of(release)), text
+        assert bool(server.requests) == (source == "network") and ("update.boat on" in text) == (source == "stick")
 
 
 def short(data, end):
@@ -378,6 +391,18 @@ def test_log_on_a_stick(world):
     copied, = (world.folder / "machine/media/sda").glob("lifeboat-log-*.txt")
     assert f"{copied.name} is on USB stick sda" in done.flat, done
     assert "Slot A" in copied.read_text() and "recovery: started" in copied.read_text()
+
+
+def test_log_onto_nothing(world):
+    assert sentence(recovered(world, "lcm")) == "NO_MEDIUM"
+
+
+def test_what_follows_an_install_that_is_done(world):
+    """The log, and back; the menu, and not the same offer again."""
+    done = recovered(world, "ilmm", files=UPDATE)
+    text = done.flat.partition("Marking slot B")[2]
+    assert "recovery: started" in text and text.count("What shall be done?") == 1, done
+    assert "Install this version?" not in text and world.choice == "B" and world.holds("B", images_of(7)), done
 
 
 def test_restart_and_come_back(single):
