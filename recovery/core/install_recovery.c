@@ -92,17 +92,30 @@ enum detail install_request_recovery(struct device *device, const char *reason, 
 	return device_store_flags(device, &flags, false, fault);
 }
 
-/* Gives good slots without tries new ones. Returns how many slots the boot script could start. */
-static size_t renew_tries(const struct device *device, struct flags *flags)
+static bool is_bootable(const struct flags *flags, size_t slot)
 {
-	size_t bootable = 0;
+	return flags_in_order(flags, slot) && flags->slot[slot].tries;
+}
+
+/*
+ * Gives good slots without tries new ones; where nothing that is in the order can be started then,
+ * as after a hand that wrote it, puts good ones into it. Returns whether the boot script has
+ * something to start.
+ */
+static bool renew_tries(const struct device *device, struct flags *flags)
+{
+	bool bootable = false;
 
 	for (size_t i = 0; i < device->board->slot_count; i++) {
 		if (flags->slot[i].good && !flags->slot[i].tries)
 			flags_confirm(flags, i, device->board->tries);
-		if (flags_in_order(flags, i) && flags->slot[i].tries)
-			bootable++;
+		bootable |= is_bootable(flags, i);
 	}
+	for (size_t i = 0; i < device->board->slot_count && !bootable; i++)
+		if (flags->slot[i].good) {
+			flags_confirm(flags, i, device->board->tries);
+			bootable = is_bootable(flags, i);
+		}
 	return bootable;
 }
 

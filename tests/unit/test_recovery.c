@@ -98,6 +98,33 @@ static void i4_leaving_recovery_starts_nothing_partial(void **state)
 	check(rig_choice_of(rig.disk->durable) == 'R');
 }
 
+/* A hand that wrote the order, or a board tree that lost a slot: what has proved itself is found.
+ */
+static void a_good_slot_in_no_order_is_started(void **state)
+{
+	(void)state;
+	static const char *const orders[] = {"B", "", "A,B", "A B C", "A  B", "a"};
+	for (size_t i = 0; i < 2 * COUNT(orders); i++) {
+		bool again, by_hand = i % 2;
+		rig_new(2);
+		rig_restore(-1);
+		rig_env_put(orders[i / 2], "3", "1", "0", "0", "1");
+		rig_boot(-1);
+		at_case("order \"%s\", by hand %d", orders[i / 2], by_hand);
+		check(install_has_system(&rig.device, &again) && install_may_leave(&rig.device));
+		assert_detail(install_leave_recovery(&rig.device, again, by_hand, &rig.fault),
+			      DETAIL_OK);
+		check(!strcmp(rig_env("BOOT_ORDER"), i / 2 ? "A" : "A B"));
+		check(rig_choice_of(rig.disk->durable) == 'A');
+	}
+	rig_new(1);
+	rig_restore(-1);
+	rig_env_put("B", "3", "1", "3", "1", "0");
+	rig_boot(-1);
+	assert_detail(install_leave_recovery(&rig.device, true, true, &rig.fault), DETAIL_OK);
+	check(rig_choice_of(rig.disk->durable) == 'A');
+}
+
 /* --- Its starts --- */
 
 /* A start of recovery, which ends by a cut at its die-th write (-1: when it has come this far). */
@@ -288,6 +315,7 @@ int main(void)
 		TEST(commit_ends_the_request),
 		TEST(i8_self_starts_are_bounded),
 		TEST(i4_leaving_recovery_starts_nothing_partial),
+		TEST(a_good_slot_in_no_order_is_started),
 		TEST(i8_starts_that_lead_to_the_next_are_bounded),
 		TEST(i8_starts_are_counted_by_what_they_are),
 		TEST(i8_a_start_that_cannot_be_counted_is_too_much),

@@ -393,6 +393,18 @@ def test_log_on_a_stick(world):
     assert "Slot A" in copied.read_text() and "recovery: started" in copied.read_text()
 
 
+@pytest.mark.parametrize("order", ["B", "", "A,B", "A B C", "A  B", "a"])
+def test_good_slot_that_a_hand_left_out_of_the_order(world, order):
+    """fw_setenv BOOT_ORDER: slot A is whole and good, and has its tries."""
+    world.setenv(BOOT_ORDER=order, BOOT_RECOVERY="1")
+    machine = Machine(world, "recovery")
+    if order:
+        assert machine.run("recover", keys="r").status == shim.RESTARTED and world.choice == "A"
+    else:
+        text, status = machine.left_alone(20)
+        assert status == shim.RESTARTED and "NO_SYSTEM" not in text and world.choice == "A", text
+
+
 def test_log_onto_nothing(world):
     assert sentence(recovered(world, "lcm")) == "NO_MEDIUM"
 
@@ -401,7 +413,7 @@ def test_what_follows_an_install_that_is_done(world):
     """The log, and back; the menu, and not the same offer again."""
     done = recovered(world, "ilmm", files=UPDATE)
     text = done.flat.partition("Marking slot B")[2]
-    assert "recovery: started" in text and text.count("What shall be done?") == 1, done
+    assert "] install: ok (0), release 7" in text and text.count("What shall be done?") == 1, done
     assert "Install this version?" not in text and world.choice == "B" and world.holds("B", images_of(7)), done
 
 
