@@ -54,9 +54,16 @@ static void name_by(const struct medium *medium, const char *path, char *name, s
 	text_add(&t, path + mount_len);
 }
 
+/* What is looked for. */
+struct search {
+	const uint8_t *wanted;
+	find_prefers *prefers;
+	void *context;
+};
+
 /* One candidate: proved, planned, and kept when it fits better than what was found before. */
 static void consider(struct app *app, const struct medium *medium, const char *path,
-		     const uint8_t *wanted, struct found *found)
+		     const struct search *search, struct found *found)
 {
 	struct install_options options = {.wanted = -1, .allow_older = true};
 	struct source *source;
@@ -64,6 +71,7 @@ static void consider(struct app *app, const struct medium *medium, const char *p
 	struct plan plan;
 	struct fault fault;
 	enum detail detail;
+	bool preferred, better;
 
 	found->candidates++;
 	name_by(medium, path, name, sizeof(name));
@@ -80,22 +88,28 @@ static void consider(struct app *app, const struct medium *medium, const char *p
 			app_failure(app, RESULT_INSTALL, &fault, name, &found->why);
 		return;
 	}
-	if (wanted && !hash_equal(app->front.id, wanted))
+	if (search->wanted && !hash_equal(app->front.id, search->wanted))
 		return;
-	if (!found->any || app->front.manifest.release > found->package.release)
-		keep(app, medium, path, &plan, found);
-	else
+	preferred = search->prefers(search->context, app->front.id);
+	better = preferred != found->preferred
+			 ? preferred
+			 : app->front.manifest.release > found->package.release;
+	if (found->any && !better) {
 		found->package.others++;
+		return;
+	}
+	keep(app, medium, path, &plan, found);
+	found->preferred = preferred;
 }
 
-static void look_at(struct app *app, const struct medium *medium, const uint8_t *wanted,
+static void look_at(struct app *app, const struct medium *medium, const struct search *search,
 		    struct found *found)
 {
 	static struct media_scan scan; /* 70 KiB: not for the stack */
 	struct fault fault;
 
 	if (medium->kind == MEDIA_PACKAGE) {
-		consider(app, medium, medium->node, wanted, found);
+		consider(app, medium, medium->node, search, found);
 		return;
 	}
 	if (medium->kind != MEDIA_VFAT && medium->kind != MEDIA_EXFAT && medium->kind != MEDIA_EXT4)
@@ -109,7 +123,7 @@ static void look_at(struct app *app, const struct medium *medium, const uint8_t 
 	media_scan(MEDIA_MOUNT_POINT, &scan);
 	for (size_t i = 0; i < scan.count; i++) {
 		app_poll(app);
-		consider(app, medium, scan.at[i].path, wanted, found);
+		consider(app, medium, scan.at[i].path, search, found);
 	}
 	if (scan.cut)
 		app_log(app, "there are more files on the stick than are looked at");
@@ -120,8 +134,10 @@ static void look_at(struct app *app, const struct medium *medium, const uint8_t 
 	media_unmount(MEDIA_MOUNT_POINT);
 }
 
-void find_package(struct app *app, const uint8_t *wanted, struct found *found)
+void find_package(struct app *app, const uint8_t *wanted, find_prefers *prefers, void *context,
+		  struct found *found)
 {
+	struct search search = {wanted, prefers, context};
 	static struct medium media[MEDIA_MAX];
 	size_t count = media_list(NULL, app->disk.name, media, MEDIA_MAX);
 	struct fault fault;
@@ -141,7 +157,7 @@ void find_package(struct app *app, const uint8_t *wanted, struct found *found)
 			continue;
 		}
 		app_poll(app);
-		look_at(app, &media[i], wanted, found);
+		look_at(app, &media[i], &search, found);
 	}
 	if (count && !found->candidates && !found->why.fault.detail) {
 		fault_set(&fault, DETAIL_NO_PACKAGE, media[0].title);

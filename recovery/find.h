@@ -6,7 +6,8 @@
 #include "platform/media.h"
 
 struct found {
-	bool any; /* a package that can be installed */
+	bool any;	/* a package that can be installed */
+	bool preferred; /* and find_prefers says so */
 	struct medium medium;
 	char path[256]; /* of the file, mount point included, or of the device node */
 	struct plan plan;
@@ -18,11 +19,16 @@ struct found {
 	struct result why;   /* why there is none, where there is a medium */
 };
 
+/* Whether there is no reason to take another one first, whatever its release is. */
+typedef bool find_prefers(void *context, const uint8_t id[HASH_LEN]);
+
 /*
- * wanted: only the package with this id (an interrupted install), or NULL: the one with the highest
- * release that this device can install. Recognised by content; nothing stays mounted.
+ * wanted: only the package with this id (an interrupted install), or NULL: of those that this
+ * device can install a preferred one, and of these the one with the highest release. Recognised by
+ * content; nothing stays mounted.
  */
-void find_package(struct app *app, const uint8_t *wanted, struct found *found);
+void find_package(struct app *app, const uint8_t *wanted, find_prefers *prefers, void *context,
+		  struct found *found);
 
 /* Opens what was found: mounts its medium again. Ends with find_close. */
 enum detail find_open(struct app *app, const struct found *found, struct source **source,

@@ -173,6 +173,17 @@ static void settle_devices(struct recover *r)
 	r->app->devices_changed = false;
 }
 
+/*
+ * What failed, or what somebody who is asked once more said no to, must not hide the others that
+ * are there.
+ */
+static bool prefers(void *context, const uint8_t id[HASH_LEN])
+{
+	struct recover *r = context;
+
+	return session_may_try(r, id) && !(r->by_hand && session_was_refused(r, id));
+}
+
 /* A package on a stick or card. True when something was done about one. */
 bool offer_from_stick(struct recover *r, const uint8_t *wanted)
 {
@@ -181,7 +192,7 @@ bool offer_from_stick(struct recover *r, const uint8_t *wanted)
 	struct fault fault;
 
 	settle_devices(r);
-	find_package(app, wanted, found);
+	find_package(app, wanted, prefers, r, found);
 	if (!found->media && r->by_hand) {
 		fault_set(&fault, DETAIL_NO_MEDIUM, "this device");
 		session_failed(r, RESULT_INSTALL, &fault, "", false);
@@ -195,8 +206,10 @@ bool offer_from_stick(struct recover *r, const uint8_t *wanted)
 		}
 		return false;
 	}
-	if (!r->by_hand && session_package(r, found->id)->refused)
+	if (!r->by_hand && session_was_refused(r, found->id))
 		return false;
+	if (r->by_hand && !found->preferred) /* all were shown: from the first again */
+		session_accept_all(r);
 	r->failure_shown = false;
 	screen_wait(&app->screen, WAIT_NOTHING, "");
 	screen_found(&app->screen, &found->package);
@@ -312,7 +325,7 @@ bool offer_from_network(struct recover *r, const char *url, const uint8_t *wante
 	memcpy(found->id, app->front.id, HASH_LEN);
 	/* The board's own address may have a later release by now: that is as good. */
 	if ((wanted && !hash_equal(found->id, wanted) && strcmp(url, app->board.network_url)) ||
-	    (!r->by_hand && session_package(r, found->id)->refused)) {
+	    (!r->by_hand && session_was_refused(r, found->id))) {
 		app_source_close(app);
 		return false;
 	}

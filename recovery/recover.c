@@ -116,7 +116,8 @@ static void act(struct recover *r, enum action action)
 		r->menu = r->stands = false;
 		r->failure_shown = false;
 		r->downloads = 0;
-		memset(r->packages, 0, sizeof(r->packages));
+		for (size_t i = 0; i < SESSION_PACKAGES; i++)
+			r->packages[i].attempts = r->packages[i].asked_s = 0;
 		if (action == ACTION_FROM_STICK
 			    ? offer_from_stick(r, NULL)
 			    : offer_from_network(r, app->board.network_url, NULL))
@@ -253,8 +254,7 @@ static bool has_changed(struct recover *r, const struct stay *stay)
 	    (stay->there && r->stay_ms && now >= r->stay_ms))
 		return false;
 	r->menu = r->stands = r->failure_shown = false;
-	for (size_t i = 0; i < SESSION_PACKAGES; i++)
-		r->packages[i].refused = false;
+	session_accept_all(r);
 	return true;
 }
 

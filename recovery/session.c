@@ -11,23 +11,44 @@
 
 /* --- What may happen without a person --- */
 
-struct session_package *session_package(struct recover *r, const uint8_t id[HASH_LEN])
+static struct session_package *known(struct recover *r, const uint8_t id[HASH_LEN])
 {
-	struct session_package *p;
-
 	for (size_t i = 0; i < SESSION_PACKAGES; i++)
 		if (hash_equal(r->packages[i].id, id))
 			return &r->packages[i];
+	return NULL;
+}
+
+struct session_package *session_package(struct recover *r, const uint8_t id[HASH_LEN])
+{
+	struct session_package *p = known(r, id);
+
+	if (p)
+		return p;
 	p = &r->packages[r->next_package++ % SESSION_PACKAGES];
 	*p = (struct session_package){.attempts = 0};
 	memcpy(p->id, id, HASH_LEN);
 	return p;
 }
 
+void session_accept_all(struct recover *r)
+{
+	for (size_t i = 0; i < SESSION_PACKAGES; i++)
+		r->packages[i].refused = false;
+}
+
 bool session_may_try(struct recover *r, const uint8_t id[HASH_LEN])
 {
-	return session_package(r, id)->attempts < ATTEMPTS_MAX &&
-	       !install_has_failed(&r->app->state, id);
+	const struct session_package *p = known(r, id);
+
+	return (!p || p->attempts < ATTEMPTS_MAX) && !install_has_failed(&r->app->state, id);
+}
+
+bool session_was_refused(struct recover *r, const uint8_t id[HASH_LEN])
+{
+	const struct session_package *p = known(r, id);
+
+	return p && p->refused;
 }
 
 /* --- What failed --- */

@@ -49,6 +49,10 @@ struct recover {
 /* The package's entry, or a new one. */
 struct session_package *session_package(struct recover *r, const uint8_t id[HASH_LEN]);
 
+bool session_was_refused(struct recover *r, const uint8_t id[HASH_LEN]);
+/* Forgets which packages were refused. */
+void session_accept_all(struct recover *r);
+
 /*
  * Whether this package may be installed without a person: a few times, and never after a failed
  * trial (I8).

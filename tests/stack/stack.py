@@ -49,6 +49,7 @@ POINTERS = {
     "sift": [r"wrapper_cmp"], "trinkle": [r"wrapper_cmp"],
     "wrapper_cmp": [r"addrcmp", r"by_\w+", r"compare\w*"],
     "br_ecdsa_i31_vrfy_raw": [r"api_\w+"],
+    "consider": [r"prefers"],
 }
 
 # Members that are given their functions by place and not by name.

@@ -38,6 +38,43 @@ def test_best_of_many_on_a_stick(world):
     assert "d.boat on USB stick sda" in done.flat and world.holds("B", images_of(8)), done
 
 
+def two_on_a_stick(memory, newer):
+    """Nothing to start, and nobody there: release 8, and release 7."""
+    blank = worlds.World.blank(memory / "world", slots="A", board=one_slot())
+    machine = Machine(blank, "recovery")
+    machine.stick(files={"new.boat": newer, "old.boat": compose().bytes()})
+    return blank, machine
+
+
+def one_slot():
+    return worlds.board_source("A").replace('policy = "ask"', 'policy = "go-ahead"')
+
+
+def test_newest_that_failed_its_trial_hides_no_other(memory):
+    blank, machine = two_on_a_stick(memory, compose(release=8).bytes())
+    text, status = machine.left_alone(10)
+    assert status == shim.RESTARTED and blank.holds("A", images_of(8)), text
+    blank.setenv(BOOT_A_LEFT="0")
+    text, status = machine.left_alone(10)
+    assert status == shim.RESTARTED and blank.holds("A", images_of(7)), text
+    assert "TRIAL_FAILED" in text and "old.boat" in text
+
+
+def test_newest_that_is_damaged_hides_no_other(memory):
+    blank, machine = two_on_a_stick(memory, worlds.spoiled(compose(release=8)))
+    text, status = machine.left_alone(15)
+    assert status == shim.RESTARTED and blank.holds("A", images_of(7)), text
+    assert text.count("new.boat") > 1 and "CHUNK" in text, text
+
+
+def test_somebody_sees_all_that_are_on_a_stick_in_turn(world):
+    """What was said no to is not offered first when somebody asks again; then they come round."""
+    done = recovered(world, "msmsmsi", files={"new.boat": compose(release=8).bytes(), "old.boat": compose().bytes()})
+    shown = [word for word in done.flat.split() if word.endswith(".boat")]
+    assert shown == ["new.boat", "old.boat", "new.boat", "old.boat"], done
+    assert world.holds("B", images_of(7)), done
+
+
 def test_file_names_that_would_draw_on_the_screen(world):
     done = recovered(world, "i", files={"\x1b[2J\r\x07new.boat": compose().bytes()})
     assert "\x1b" not in done.text and "\x07" not in done.text and world.holds("B", images_of(7)), done
