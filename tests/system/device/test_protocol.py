@@ -324,6 +324,16 @@ def test_a_failed_trial_is_recorded_and_given_up(world, left):
     assert len(world.results) <= count + 1
 
 
+def test_agent_that_is_quicker_than_confirm(world):
+    """The trial that failed is told, although the next install comes before anything else is done."""
+    for _ in range(3):
+        world.install(compose(), running="A", expect=0)
+        world.setenv(BOOT_B_LEFT="0")  # three starts that hang; then A
+    world.install(compose(), running="A", expect=0)
+    told = [r["detail_name"] for r in world.results if r["release"] == 7]
+    assert told == ["OK", "TRIAL_FAILED"] * 3 + ["OK"], world.results
+
+
 def test_an_update_after_a_failed_trial(world):
     world.install(compose(release=9), expect=0)
     world.setenv(BOOT_B_LEFT="0")
