@@ -133,6 +133,7 @@ UNIT_TESTS = \
 	test_manifest \
 	test_media \
 	test_pace \
+	test_older_flags \
 	test_package \
 	test_plan \
 	test_recovery \
@@ -564,7 +565,7 @@ sim-deep: build/host/sim
 .PHONY: mutants
 # In the order in which they are asked, quick ones first.
 MUTANT_TESTS = test_flags test_run test_target test_ubootenv test_state test_plan test_front test_trial test_recovery \
-	test_fallback test_wipe test_install
+	test_fallback test_older_flags test_wipe test_install
 mutants: export SIM_LIBRARY = build/host/libdevice.a
 mutants: export SIM_COMPILE = $(CC) -O2 -g -w $(filter-out -MMD -MP -Werror,$(COMMON_FLAGS)) -isystem build/native/include
 mutants: export SIM_LINK = $(CC) $(call objects,host,$(SIM_SRCS) $(SIM_HELPER_SRCS)) \

@@ -224,7 +224,9 @@ enum status {
 	X(REJECTED, 4007, "was given up by hand",                                                  \
 	  "Install something newer; nothing installs this package again by itself.")               \
 	X(SLOT_NOT_BOOTABLE, 4008, "is marked as not bootable, and cannot confirm itself",         \
-	  "Install a package into it; the boot script starts it then.")
+	  "Install a package into it; the boot script starts it then.")                            \
+	X(FLAGS_WENT_BACK, 4009, "was installed, and the boot flags do not name it any more",      \
+	  "Install it again.")
 
 #define DETAIL_ENUM(name, number, sentence, advice) DETAIL_##name = (number),
 enum detail { DETAIL_TABLE(DETAIL_ENUM) };

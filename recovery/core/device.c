@@ -45,7 +45,8 @@ enum detail device_forget_wipe(struct device *device, struct fault *fault)
 		return DETAIL_OK;
 	record->wipe = STATE_WIPE_NONE;
 	record->wipe_starts = 0;
-	detail = state_store_record(device->state, fault);
+	/* One block that goes bad must not ask for it again. */
+	detail = state_store_record_twice(device->state, fault);
 	if (detail)
 		*record = before;
 	return detail;

@@ -163,6 +163,27 @@ static void close_targets(struct run *run)
 }
 
 /*
+ * The mark goes into both copies: the boot loader takes the older one when it cannot read the newer
+ * one. What was there before goes into one of them first, so that each has taken a store when the
+ * first mark is made: a copy that takes none must not cost the system in the only slot.
+ */
+static enum detail store_mark(struct run *run, const struct flags *before)
+{
+	struct flags marked = run->flags;
+	enum detail detail;
+
+	if (!flags_equal(before, &marked)) {
+		run->flags = *before;
+		if ((detail = store_flags(run)))
+			return detail;
+		run->flags = marked;
+		if ((detail = store_flags(run)))
+			return detail;
+	}
+	return store_flags(run);
+}
+
+/*
  * I2: before the first write, the flags durably say that the target is not bootable, and nothing
  * else claims that it is sound.
  */
@@ -182,13 +203,10 @@ static enum detail mark_target(struct run *run)
 	run->flags = before;
 	flags_mark_target(&run->flags, target);
 	/*
-	 * In both copies: the boot loader takes the older one when it cannot read the newer one.
-	 * Flags that are damaged in both start nothing: they are written anew when there is a
-	 * proved system.
+	 * Flags that are damaged in both copies start nothing: they are written anew when there is
+	 * a proved system.
 	 */
-	if (!run->anew && !flags_equal(&before, &run->flags) && (detail = store_flags(run)))
-		return detail;
-	if (!run->anew && (detail = store_flags(run)))
+	if (!run->anew && (detail = store_mark(run, &before)))
 		return detail;
 	if (!state->record.slot[target].release && !state->record.slot[target].confirmed)
 		return DETAIL_OK;
@@ -269,9 +287,12 @@ static enum detail commit(struct run *run)
 	run_step(run, STEP_COMMIT, 0);
 	slot->release = device->front->manifest.release;
 	slot->confirmed = false;
+	slot->rollback_floor = device->front->manifest.rollback_floor;
+	slot->key_epoch = device->front->manifest.key_epoch;
 	memcpy(slot->package_id, device->front->id, HASH_LEN);
 	text_copy(slot->version, sizeof(slot->version), device->front->manifest.version);
-	if ((detail = state_store_record(state, &run->fault)))
+	/* Without it the trial would be nobody's, and its floor unknown. */
+	if ((detail = state_store_record_twice(state, &run->fault)))
 		return detail;
 	flip(run);
 	if ((detail = store_flags(run)))

@@ -82,23 +82,30 @@ static enum detail end_journal(struct device *device, struct fault *fault)
 	return state_store_journal(device->state, fault);
 }
 
-/* "release 2 (2.0) in slot B: boot-image-invalid" */
-static void name_trial(const struct device *device, size_t slot, const char *reason, char *object,
-		       size_t size)
+/* The object: "release 2 (2.0) in slot B, reason boot-image-invalid". */
+static void blame_trial(const struct device *device, struct result *result, enum detail detail,
+			const char *reason)
 {
-	const struct state_slot *s = &device->state->record.slot[slot];
-	struct text t = {.at = object, .size = size, .len = 0};
+	char object[160];
+	struct text t = TEXT_IN(object);
 
 	text_add(&t, "release ");
-	text_u64(&t, s->release);
+	text_u64(&t, result->release);
 	text_add(&t, " (");
-	text_add(&t, s->version);
+	text_add(&t, result->version);
 	text_add(&t, ") in slot ");
-	text_add(&t, device->board->slots[slot].name);
+	text_add(&t, device->board->slots[result->slot].name);
 	if (*reason) {
 		text_add(&t, ", reason ");
 		text_add(&t, reason);
 	}
+	fault_set(&result->fault, detail, object);
+}
+
+static void raise(uint64_t *to, uint64_t value)
+{
+	if (*to < value)
+		*to = value;
 }
 
 /*
@@ -111,28 +118,34 @@ static enum detail keep_confirmation(struct device *device, size_t slot, struct 
 	struct state *state = device->state;
 	struct state_record *record = &state->record;
 	struct state_record before = *record;
+	struct state_slot *s = &record->slot[slot];
 	const struct journal *j = &state->journal;
-	bool journalled = was_begun(j) && j->target == slot &&
-			  hash_equal(j->package_id, record->slot[slot].package_id);
+	bool journalled =
+		was_begun(j) && j->target == slot && hash_equal(j->package_id, s->package_id);
 	bool changed;
-	enum detail detail;
+	enum detail detail = DETAIL_OK;
 
-	record->slot[slot].confirmed = true;
+	s->confirmed = true;
 	record->self_starts = 0;
-	forget_failed(record, record->slot[slot].package_id);
-	if (record->confirmed_release < record->slot[slot].release)
-		record->confirmed_release = record->slot[slot].release;
-	if (journalled && record->rollback_floor < j->rollback_floor)
-		record->rollback_floor = j->rollback_floor;
-	if (journalled && record->key_epoch < j->key_epoch)
-		record->key_epoch = j->key_epoch;
+	forget_failed(record, s->package_id);
+	raise(&record->confirmed_release, s->release);
+	/* Before version 3 of the record only the journal knew. */
+	if (journalled) {
+		raise(&s->rollback_floor, j->rollback_floor);
+		raise(&s->key_epoch, j->key_epoch);
+	}
+	raise(&record->rollback_floor, s->rollback_floor);
+	raise(&record->key_epoch, s->key_epoch);
 	/* A copy that differs in its padding is stored once more, and that is all. */
 	/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
 	changed = memcmp(&before, record, sizeof(before));
-	if (changed && (detail = state_store_record(state, fault)))
-		return detail;
 	/* Where the floor may have risen, in two: one block that goes bad must not lower it. */
-	if (journalled && (detail = state_store_record(state, fault)))
+	if (journalled || before.rollback_floor < record->rollback_floor ||
+	    before.key_epoch < record->key_epoch)
+		detail = state_store_record_twice(state, fault);
+	else if (changed)
+		detail = state_store_record(state, fault);
+	if (detail)
 		return detail;
 	return was_begun(j) && j->target == slot ? end_journal(device, fault) : DETAIL_OK;
 }
@@ -192,15 +205,13 @@ static enum detail settle_fallback(struct device *device, struct flags *flags, b
 				   struct result *result, struct fault *fault)
 {
 	size_t first = flags->order_count ? flags->order[0] : 0;
-	char object[160];
 	enum detail detail;
 
 	if (device->running < 0 || !flags->order_count || first == (size_t)device->running ||
 	    !flags->slot[first].good || flags->slot[first].tries)
 		return DETAIL_OK;
 	device_begin_result(device, RESULT_TRIAL, (int)first, result);
-	name_trial(device, first, "", object, sizeof(object));
-	fault_set(&result->fault, DETAIL_FELL_BACK, object);
+	blame_trial(device, result, DETAIL_FELL_BACK, "");
 	device_keep_result(device, result);
 	flags_prefer(flags, (size_t)device->running);
 	detail = device_store_flags(device, flags, false, fault);
@@ -230,15 +241,73 @@ static enum detail settle_target(struct device *device, struct flags *flags, str
 	return detail ? detail : device_store_flags(device, flags, false, fault);
 }
 
+static bool is_below(const struct state_record *record, size_t slot, uint64_t floor)
+{
+	return record->slot[slot].release && record->slot[slot].release < floor;
+}
+
+/*
+ * Flags that offer a slot below the floor are from before the confirmation that raised it (a boot
+ * loader that could not read the newer ones for once, and stored these), or from a hand. What the
+ * record knows to have proved itself is good again, and the other one is dropped; with nothing else
+ * to start it stays.
+ */
+static enum detail settle_floor(struct device *device, struct flags *flags, struct fault *fault)
+{
+	const struct state_record *record = &device->state->record;
+	struct flags right = *flags;
+	bool below = false, proved = false;
+
+	for (size_t i = 0; i < device->board->slot_count; i++) {
+		if (is_below(record, i, record->rollback_floor)) {
+			below |= flags_in_order(flags, i) || flags->slot[i].good;
+			flags_give_up(&right, i);
+		} else if (record->slot[i].confirmed && !flags->slot[i].good) {
+			flags_confirm(&right, i, device->board->tries);
+		}
+		proved |= right.slot[i].good;
+	}
+	if (!below || !proved || was_begun(&device->state->journal))
+		return DETAIL_OK;
+	observer_line(device->observer,
+		      "trial: a slot that is below the floor was called bootable");
+	*flags = right;
+	return device_store_flags(device, flags, false, fault);
+}
+
+/*
+ * Committed, in no order any more, and not because it failed: a hand, or a boot loader that could
+ * not read the newer flags for once, has put older ones in force. The update is gone.
+ */
+static void note_lost_flip(struct device *device, struct result *result)
+{
+	const struct journal *j = &device->state->journal;
+
+	device_begin_result(device, RESULT_TRIAL, (int)j->target, result);
+	add_origin(device, result);
+	result->release = j->release;
+	text_copy(result->version, sizeof(result->version), j->version);
+	memcpy(result->package_id, j->package_id, HASH_LEN);
+	blame_trial(device, result, DETAIL_FLAGS_WENT_BACK, "");
+	device_keep_result(device, result);
+}
+
 /* What a cut kept the journal from saying: that the flip happened, or that it was given up. */
-static enum detail settle_journal(struct device *device, const struct flags *flags,
-				  struct fault *fault)
+static enum detail settle_journal(struct device *device, const struct flags *flags, bool *settled,
+				  struct result *result, struct fault *fault)
 {
 	struct journal *j = &device->state->journal;
 
 	/* The board tree may have lost a slot since. */
-	if (was_given_up(device->state, flags) || j->target >= device->board->slot_count)
+	if (j->target >= device->board->slot_count)
 		return end_journal(device, fault);
+	if (was_given_up(device->state, flags)) {
+		if (!install_has_failed(device->state, j->package_id)) {
+			note_lost_flip(device, result);
+			*settled = true;
+		}
+		return end_journal(device, fault);
+	}
 	if (!was_flipped(device->state, flags) || flags->slot[j->target].good ||
 	    j->step == JOURNAL_COMMITTED)
 		return DETAIL_OK;
@@ -260,8 +329,9 @@ enum detail install_settle(struct device *device, const char *reason, bool *sett
 		return detail;
 	*settled = note_lost_state(device, &flags, result);
 	settle_wipe(device, &flags);
-	if ((detail = settle_journal(device, &flags, fault)) ||
-	    (detail = settle_target(device, &flags, fault)))
+	if ((detail = settle_journal(device, &flags, settled, result, fault)) ||
+	    (detail = settle_target(device, &flags, fault)) ||
+	    (detail = settle_floor(device, &flags, fault)))
 		return detail;
 	if (was_flipped(state, &flags) && flags.slot[j->target].good)
 		return keep_confirmation(device, j->target, fault);
@@ -270,9 +340,7 @@ enum detail install_settle(struct device *device, const char *reason, bool *sett
 
 	device_begin_result(device, RESULT_TRIAL, (int)j->target, result);
 	add_origin(device, result);
-	char object[160];
-	name_trial(device, j->target, reason, object, sizeof(object));
-	fault_set(&result->fault, DETAIL_TRIAL_FAILED, object);
+	blame_trial(device, result, DETAIL_TRIAL_FAILED, reason);
 	/*
 	 * The report first, then the flags, then the journal: a cut before the flags tells it twice
 	 * at worst, and one after them leaves what the next start ends.
@@ -295,11 +363,11 @@ static void drop_below_floor(const struct device *device, size_t running, struct
 	const struct journal *j = &state->journal;
 	uint64_t floor = state->record.rollback_floor;
 
-	if (was_begun(j) && j->target == running && floor < j->rollback_floor)
-		floor = j->rollback_floor;
+	raise(&floor, state->record.slot[running].rollback_floor);
+	if (was_begun(j) && j->target == running)
+		raise(&floor, j->rollback_floor);
 	for (size_t i = 0; i < device->board->slot_count; i++)
-		if (i != running && state->record.slot[i].release &&
-		    state->record.slot[i].release < floor)
+		if (i != running && is_below(&state->record, i, floor))
 			flags_give_up(flags, i);
 }
 

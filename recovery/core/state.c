@@ -16,12 +16,14 @@ enum { RING_RECORD = 1, RING_JOURNAL, RING_RESULT, RING_LOG };
 #define PENDING_BLOCKS 284
 
 #define CONTENT_VERSION 1u
-#define RECORD_VERSION 2u
+#define RECORD_VERSION 3u
 #define RECORD_SLOT_LEN 112u
 #define RECORD_FAILED (48u + RECORD_SLOT_LEN * BOARD_SLOTS_MAX)
 #define RECORD_STARTS (RECORD_FAILED + HASH_LEN * STATE_FAILED)
+#define RECORD_FLOORS (RECORD_STARTS + 24u)
 #define RECORD_LEN_1 RECORD_STARTS
-#define RECORD_LEN (RECORD_STARTS + 24u)
+#define RECORD_LEN_2 RECORD_FLOORS
+#define RECORD_LEN (RECORD_FLOORS + 16u * BOARD_SLOTS_MAX)
 #define RECORD_CONFIRMED 1u
 #define JOURNAL_LEN 408u
 #define RESULT_LEN 632u
@@ -81,11 +83,15 @@ static void take_record(struct state_record *r, const uint8_t *raw, size_t len)
 	for (size_t i = 0; i < BOARD_SLOTS_MAX; i++)
 		load_slot(&r->slot[i], raw + 48 + i * RECORD_SLOT_LEN);
 	memcpy(r->failed, raw + RECORD_FAILED, sizeof(r->failed));
-	if (len < RECORD_LEN)
+	if (len < RECORD_LEN_2)
 		return;
 	r->recovery_starts = load_be64(raw + RECORD_STARTS);
 	r->recovery_reached = load_be64(raw + RECORD_STARTS + 8);
 	memcpy(r->recovery_package, raw + RECORD_STARTS + 16, sizeof(r->recovery_package));
+	for (size_t i = 0; i < BOARD_SLOTS_MAX && len >= RECORD_LEN; i++) {
+		r->slot[i].rollback_floor = load_be64(raw + RECORD_FLOORS + 16 * i);
+		r->slot[i].key_epoch = load_be64(raw + RECORD_FLOORS + 16 * i + 8);
+	}
 }
 
 /*
@@ -193,12 +199,23 @@ enum detail state_store_record(struct state *state, struct fault *fault)
 	store_be64(raw + RECORD_STARTS, r->recovery_starts);
 	store_be64(raw + RECORD_STARTS + 8, r->recovery_reached);
 	memcpy(raw + RECORD_STARTS + 16, r->recovery_package, sizeof(r->recovery_package));
+	for (size_t i = 0; i < BOARD_SLOTS_MAX; i++) {
+		store_be64(raw + RECORD_FLOORS + 16 * i, r->slot[i].rollback_floor);
+		store_be64(raw + RECORD_FLOORS + 16 * i + 8, r->slot[i].key_epoch);
+	}
 	detail = ring_append(&state->record_ring, raw, sizeof(raw), state->block, fault);
 	if (!detail) {
 		state->stored_floor = r->rollback_floor;
 		state->stored_epoch = r->key_epoch;
 	}
 	return detail;
+}
+
+enum detail state_store_record_twice(struct state *state, struct fault *fault)
+{
+	enum detail detail = state_store_record(state, fault);
+
+	return detail ? detail : state_store_record(state, fault);
 }
 
 enum detail state_store_journal(struct state *state, struct fault *fault)

@@ -17,6 +17,8 @@ struct state_slot {
 	char version[MANIFEST_VERSION_SIZE];
 	uint8_t package_id[HASH_LEN];
 	bool confirmed;
+	uint64_t rollback_floor,
+		key_epoch; /* that its package asks for: in force once it confirms */
 };
 
 /* Erasing user data: what was asked for, or has begun and is not finished (core/wipe.h). */
@@ -116,6 +118,12 @@ enum detail state_open(struct state *state, struct dev *dev, struct fault *fault
  * is raised to what is stored.
  */
 enum detail state_store_record(struct state *state, struct fault *fault);
+
+/*
+ * The same twice, in two blocks: what one block that goes bad must not take back. The second time
+ * is made although nothing changed.
+ */
+enum detail state_store_record_twice(struct state *state, struct fault *fault);
 
 /* Makes state->journal durable. */
 enum detail state_store_journal(struct state *state, struct fault *fault);

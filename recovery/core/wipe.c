@@ -121,7 +121,9 @@ static enum detail store_wipe(struct device *device, enum state_wipe wipe, uint3
 		return DETAIL_OK;
 	record->wipe = wipe;
 	record->wipe_starts = starts;
-	detail = state_store_record(device->state, fault);
+	/* One block that goes bad must not ask for it again. */
+	detail = wipe == STATE_WIPE_NONE ? state_store_record_twice(device->state, fault)
+					 : state_store_record(device->state, fault);
 	if (detail && wipe == STATE_WIPE_NONE)
 		*record = before;
 	return detail;

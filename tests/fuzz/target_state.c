@@ -147,6 +147,13 @@ static void check_record(void)
 		must(state.record.recovery_starts == (known ? load_be64(raw + 400) : 0));
 		must(state.record.recovery_reached == (known ? load_be64(raw + 408) : 0));
 		must(!known || !memcmp(state.record.recovery_package, raw + 416, 8));
+		known = load_be32(block + 16) >= 456;
+		for (size_t i = 0; i < 2; i++) {
+			const uint8_t *floors = raw + 424 + 16 * i;
+			must(state.record.slot[i].rollback_floor ==
+			     (known ? load_be64(floors) : 0));
+			must(state.record.slot[i].key_epoch == (known ? load_be64(floors + 8) : 0));
+		}
 	} else {
 		must(!state.record.rollback_floor && !state.record.key_epoch &&
 		     !state.record.confirmed_release && !state.record.slot[0].release);
@@ -454,7 +461,7 @@ static void sealed(size_t area, uint64_t serial, const uint8_t *content, size_t 
 
 void fuzz_make_seeds(void)
 {
-	static uint8_t record[424], journal[408], result[632];
+	static uint8_t record[456], journal[408], result[632];
 
 	store_be32(record, 1);
 	store_be64(record + 8, 7);

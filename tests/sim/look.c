@@ -171,7 +171,7 @@ void look_record_content(const uint8_t *raw, struct look_record *r)
 void look_record(const struct world *w, const uint8_t *disk, struct look_record *r)
 {
 	uint64_t serial;
-	const uint8_t *raw = newest(w, disk, AREA_RECORD, 424, &serial);
+	const uint8_t *raw = newest(w, disk, AREA_RECORD, 456, &serial);
 
 	memset(r, 0, sizeof(*r));
 	if (raw)

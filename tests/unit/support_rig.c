@@ -70,9 +70,9 @@ static void rig_parts(uint64_t system_len)
 	uint64_t at = 0x20000;
 	rig.part_count = 0;
 	for (size_t i = 0; i < COUNT(labels); i++) {
-		uint64_t len = i == 5				  ? STATE_SIZE_MIN
-			       : !strncmp(labels[i], "system", 6) ? system_len
-								  : BOOT_LEN;
+		bool large = !strncmp(labels[i], "system", 6) ||
+			     (system_len > MIB(1) && !strncmp(labels[i], "boot", 4));
+		uint64_t len = i == 5 ? STATE_SIZE_MIN : large ? system_len : BOOT_LEN;
 		if (i == 6 && rig_data_len)
 			len = rig_data_len;
 		if (rig.slots == 1 && strstr(labels[i], "_b"))

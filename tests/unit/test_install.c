@@ -122,6 +122,8 @@ static void watch_flags(struct memdisk *disk, const struct op *op, const uint8_t
 		fail_msg("the flags are stored in pieces: teach this watcher to put them together");
 	if (!env_valid(buf, ENV_SIZE) || !target_in_order(buf, watch.target))
 		return;
+	if (target_in_order(rig_env_of(disk->now), watch.target)) /* as before the mark */
+		return;
 	watch.flips++;
 	all_read_back();
 	check(rig_slot_holds(disk->durable, watch.target, watch.pkg));
@@ -535,6 +537,46 @@ static void byte_flipped_on_the_medium(void **state)
 		}
 }
 
+static uint8_t *noise_of(size_t size, uint64_t seed)
+{
+	uint8_t *bytes = arena_alloc(size);
+	for (size_t i = 0; i < size; i += 8)
+		memcpy(bytes + i, &(uint64_t){noise(seed, i)}, 8 < size - i ? 8 : size - i);
+	return bytes;
+}
+
+/* The same in images that are read back in many pieces: I5 is about each byte of each image. */
+static void i5_large_images_are_read_back_to_their_ends(void **state)
+{
+	(void)state;
+	static const size_t sizes[] = {MIB(2) + 100, MIB(3) + 700};
+	static const char *const labels[] = {"boot_b", "system_b"};
+	rig_new_of(2, MIB(4), 512);
+	struct pkg *pkg = pkg_new();
+	prop_text(pkg->root, "product", "product");
+	prop_u64(pkg->root, "key-epoch", 5);
+	pkg_add_image(pkg, "boot", noise_of(sizes[0], 8), sizes[0], 1 << 20);
+	pkg_add_image(pkg, "system", noise_of(sizes[1], 9), sizes[1], 1 << 16);
+	pkg_link(pkg);
+	pkg_seal(pkg);
+	for (size_t l = 0; l < 2; l++) {
+		const size_t at[] = {0, 700000, MIB(1), MIB(2) + 50, sizes[l] - 1};
+		for (size_t i = 0; i < COUNT(at); i++) {
+			rig_restore(0);
+			rig.disk->keep_reads = false;
+			rig.disk->flip_off = rig_part(labels[l])->off + at[i];
+			rig.disk->flip_times = 1;
+			at_case("%s byte %zu", labels[l], at[i]);
+			assert_detail(rig_install(pkg), DETAIL_READ_BACK);
+			check(!strcmp(rig.result.fault.role, l ? "system" : "boot"));
+			check(rig.result.fault.offset <= at[i] &&
+			      at[i] - rig.result.fault.offset < (l ? 1 << 16 : 1 << 20));
+			check(rig_choice_of(rig.disk->durable) == 'A');
+			assert_detail(rig_install(pkg), DETAIL_OK);
+		}
+	}
+}
+
 /* A write that the storage acknowledges and loses: every sector in turn. */
 static void lost_write_is_noticed(void **state)
 {
@@ -620,6 +662,27 @@ static void nth_operation_fails(void **state)
 				check(rig_choice_of(rig.disk->durable) == (slots == 2 ? 'B' : 'A'));
 				rig.disk->watch = NULL;
 			}
+		}
+}
+
+/* A copy of the flags that takes no store any more costs nothing that is there. */
+static void a_copy_of_the_flags_takes_no_write(void **state)
+{
+	(void)state;
+	for (size_t slots = 1; slots <= 2; slots++)
+		for (int copy = 0; copy < 2; copy++) {
+			bool again;
+			rig_new(slots);
+			rig_restore(-1);
+			rig.disk->bad_write_off = copy ? ENV_B : ENV_A;
+			at_case("slots %zu copy %d", slots, copy);
+			assert_detail(rig_install(rig.package), DETAIL_FLAGS_NOT_STORED);
+			memdisk_power_cut(rig.disk, 0);
+			rig_boot(-1);
+			check(install_has_system(&rig.device, &again) && !again);
+			check(rig_choice_of(rig.disk->durable) == 'A');
+			check(rig_slot_holds(rig.disk->durable, 0, rig.installed) &&
+			      rig.state.record.slot[0].confirmed);
 		}
 }
 
@@ -1260,9 +1323,7 @@ static void i3_checkpoints_of_a_large_image(void **state)
 	(void)state;
 	rig_new_of(2, MIB(20), 512);
 	size_t size = MIB(19) + 5000;
-	uint8_t *system = arena_alloc(size);
-	for (size_t i = 0; i < size; i += 8)
-		memcpy(system + i, &(uint64_t){noise(3, i)}, 8 < size - i ? 8 : size - i);
+	uint8_t *system = noise_of(size, 3);
 	struct pkg *pkg = pkg_new();
 	prop_text(pkg->root, "product", "product");
 	prop_u64(pkg->root, "key-epoch", 5);
@@ -1306,8 +1367,10 @@ int main(void)
 		TEST(another_package_after_an_interrupted_one),
 		TEST(repair_of_the_installed_release),
 		TEST(byte_flipped_on_the_medium),
+		TEST(i5_large_images_are_read_back_to_their_ends),
 		TEST(lost_write_is_noticed),
 		TEST(nth_operation_fails),
+		TEST(a_copy_of_the_flags_takes_no_write),
 		TEST(busy_partition),
 		TEST(refused_packages_change_nothing),
 		TEST(full_environment_is_told_first),

@@ -448,6 +448,8 @@ static void fill_record(struct state_record *r)
 		snprintf(r->slot[i].version, sizeof(r->slot[i].version), "version %d", i);
 		memset(r->slot[i].package_id, 0xa0 + i, HASH_LEN);
 		r->slot[i].confirmed = i;
+		r->slot[i].rollback_floor = UINT64_C(0x8182838485868700) + (uint64_t)i;
+		r->slot[i].key_epoch = UINT64_C(0x9192939495969700) + (uint64_t)i;
 	}
 }
 
@@ -478,11 +480,13 @@ static void record_round_trip(void **s)
 			check(!memcmp(state.record.slot[i].package_id, want.slot[i].package_id,
 				      HASH_LEN));
 			check(state.record.slot[i].confirmed == want.slot[i].confirmed);
+			check(state.record.slot[i].rollback_floor == want.slot[i].rollback_floor);
+			check(state.record.slot[i].key_epoch == want.slot[i].key_epoch);
 		}
 		const uint8_t *b = at_block(0), *c = b + 64;
 		check(load_be32(b + 4) == 1 && load_be64(b + 8) == 1 &&
-		      load_be32(b + 16) == 48 + 2 * 112 + 4 * 32 + 24);
-		check(load_be32(c) == 2 && load_be32(c + 4) == want.self_starts);
+		      load_be32(b + 16) == 48 + 2 * 112 + 4 * 32 + 24 + 2 * 16);
+		check(load_be32(c) == 3 && load_be32(c + 4) == want.self_starts);
 		check(load_be64(c + 8) == want.boot_count &&
 		      load_be64(c + 16) == want.rollback_floor);
 		check(load_be64(c + 24) == want.key_epoch &&
@@ -495,6 +499,8 @@ static void record_round_trip(void **s)
 			check(bytes_are_zero(slot + 8 + 9, 64 - 9));
 			check(!memcmp(slot + 72, want.slot[i].package_id, 32));
 			check(load_be64(slot + 104) == (uint64_t)i);
+			check(load_be64(c + 424 + 16 * i) == want.slot[i].rollback_floor &&
+			      load_be64(c + 432 + 16 * i) == want.slot[i].key_epoch);
 		}
 		check(load_be64(c + 400) == want.recovery_starts &&
 		      load_be64(c + 408) == want.recovery_reached &&
@@ -657,7 +663,7 @@ static void i7_a_later_version_keeps_the_floor(void **s)
 	uint8_t content[RING_CONTENT_MAX] = {0};
 	static const uint32_t versions[] = {1, 2, 0x7fffffff, 0xffffffff};
 	for (size_t i = 0; i < COUNT(versions); i++)
-		for (size_t more = 0; more < 40; more += 13) {
+		for (size_t more = 0; more < 80; more += 13) {
 			struct result result;
 			at_case("version %u, %zu bytes more", versions[i], more);
 			new_disk(512, STATE_SIZE_MIN);
@@ -666,6 +672,7 @@ static void i7_a_later_version_keeps_the_floor(void **s)
 			store_be64(content + 24, 3);  /* epoch */
 			store_be64(content + 160, 9); /* release in the second slot */
 			store_be64(content + 400, 5);
+			store_be64(content + 440, 6);
 			put_record(0, 1, 1, content, 400 + more);
 			store_be32(content + 4, JOURNAL_VERIFIED);
 			store_be32(content + 64, 1);
@@ -673,8 +680,9 @@ static void i7_a_later_version_keeps_the_floor(void **s)
 			store_be32(content + 8, DETAIL_READ_BACK);
 			put_record(68, 3, 1, content, 632 + more);
 			assert_detail(open_state(), DETAIL_OK);
-			/* Of the fields of version 2: all or none. */
+			/* Of the fields of versions 2 and 3: all or none. */
 			check(state.record.recovery_starts == (more >= 24 ? 5 : 0));
+			check(state.record.slot[1].rollback_floor == (more >= 56 ? 6 : 0));
 			check(!state.blank && state.record.rollback_floor == 7 &&
 			      state.record.key_epoch == 3 && state.record.slot[1].release == 9);
 			check(state.journal.step == JOURNAL_VERIFIED && state.journal.target == 1);

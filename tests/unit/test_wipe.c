@@ -439,6 +439,36 @@ static void taken_back(void **state)
 	check(rig.disk->writes == 0);
 }
 
+/* What was taken back does not come back with a block that goes bad and a request of another kind.
+ */
+static void taken_back_and_one_bad_block(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 2; how++)
+		for (int block = 0; block < 4; block++) {
+			wipe_rig(2, 512);
+			restart(0);
+			assert_detail(wipe_request(&rig.device, &rig.fault), DETAIL_OK);
+			if (how) {
+				rig_env_put("A B", "3", "1", "3", "0", "0");
+				rig_boot(0);
+				assert_detail(
+					install_request_recovery(&rig.device, "a", &rig.fault),
+					DETAIL_OK);
+			} else {
+				assert_detail(wipe_withdraw(&rig.device, &rig.fault), DETAIL_OK);
+				assert_detail(
+					install_request_recovery(&rig.device, "a", &rig.fault),
+					DETAIL_OK);
+			}
+			memdisk_power_cut(rig.disk, 0);
+			rig.disk->bad_off = rig_part("state")->off + (uint64_t)block * 4096;
+			rig_boot(-1);
+			at_case("how %d block %d", how, block);
+			check(!wipe_is_wanted(&rig.device));
+		}
+}
+
 /*
  * Somebody cleared the request for recovery without lifeboat: a recovery that starts months later
  * for something else must not erase.
@@ -869,6 +899,7 @@ int main(void)
 		TEST(asked_for_twice),
 		TEST(asked_for_when_recovery_is),
 		TEST(taken_back),
+		TEST(taken_back_and_one_bad_block),
 		TEST(nothing_comes_back_later),
 		TEST(damaged_flags),
 		TEST(unreadable_flags),

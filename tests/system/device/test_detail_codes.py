@@ -688,6 +688,13 @@ def confirmed_after_it_was_given_up(world):
     return done
 
 
+@code("FLAGS_WENT_BACK", "release 7 (7.0) in slot B", stored="trial", status=0)
+def flags_of_before_are_in_force(world):
+    world.install(compose(), expect=0)
+    world.setenv(BOOT_ORDER="A", BOOT_B_LEFT="0")
+    return world.verb("confirm", world.health)
+
+
 @code("REJECTED", "release 7 (7.0) in slot B, reason too-slow", stored="confirm", status=0)
 def somebody_gives_it_up(world):
     world.install(compose(), expect=0)
