@@ -163,6 +163,7 @@ static void add_pending(struct sim_disk *disk, int part, uint64_t off, const uin
 	disk->pending[disk->pending_count++] = (struct sim_write){
 		.part = part, .off = off, .len = len, .number = disk->written, .bytes = copy};
 	disk->written++;
+	disk->bulk_written += disk->parts[part].bulk;
 	memcpy(disk->now + off, bytes, len);
 	for (size_t at = 0; at < len; at += SIM_UNIT)
 		note_change(disk, (uint32_t)((off + at) / SIM_UNIT));
@@ -288,7 +289,7 @@ void sim_disk_reset(struct sim_disk *disk)
 	disk->changed_count = 0;
 	disk->pending_count = 0;
 	disk->pool_used = 0;
-	disk->ops = disk->written = 0;
+	disk->ops = disk->written = disk->bulk_written = 0;
 	disk->hash = 0;
 	memset(disk->done, 0, sizeof(disk->done));
 	memset(&disk->fault, 0, sizeof(disk->fault));

@@ -100,6 +100,7 @@ struct sim_disk {
 
 	uint64_t ops;		  /* writes and flushes */
 	uint64_t written;	  /* writes alone: names them */
+	uint64_t bulk_written;	  /* of image data */
 	uint64_t done[SIM_KINDS]; /* of each kind, for faults */
 	struct sim_fault fault;
 	bool fault_hit;

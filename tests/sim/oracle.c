@@ -160,6 +160,9 @@ static void slot_write(struct oracle *o, const struct sim_op *op, size_t slot, s
 		oracle_fail(o, "I1", "%s is written, and nothing is being installed", part->label);
 	if (o->doing.running == (int)slot)
 		oracle_fail(o, "I11", "%s of the running system is written", part->label);
+	if (o->doing.installing == PKG_STRANGER || o->doing.installing == PKG_6)
+		oracle_fail(o, "I1", "%s is written from package %s, which must be refused",
+			    part->label, package_name(o->doing.installing));
 	want = &w->package[o->doing.installing]->images[image];
 	n = off >= want->size ? 0 : want->size - off < op->len ? want->size - off : op->len;
 	if (!n || memcmp(op->bytes, want->plain + off, n) ||

@@ -13,12 +13,13 @@
 
 /* What the driver is doing, as far as it decides what may be written. */
 struct doing {
-	int running;	 /* slot, -1: recovery or the boot loader */
-	int installing;	 /* package, or PKG_NONE */
-	int flipped;	 /* slot that this install made bootable, -1: none yet */
-	bool confirming; /* the running system has passed its checks */
-	bool wiping;	 /* user data is erased */
-	bool new_data;	 /* the system writes user data */
+	int running;	  /* slot, -1: recovery or the boot loader */
+	int installing;	  /* package, or PKG_NONE */
+	int flipped;	  /* slot that this install made bootable, -1: none yet */
+	uint64_t results; /* that were stored when it began */
+	bool confirming;  /* the running system has passed its checks */
+	bool wiping;	  /* user data is erased */
+	bool new_data;	  /* the system writes user data */
 };
 
 struct oracle {

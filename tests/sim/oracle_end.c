@@ -112,6 +112,7 @@ void oracle_installs(struct oracle *o, int package)
 {
 	o->doing.installing = package;
 	o->doing.flipped = -1;
+	o->doing.results = look_serial(o->world, o->world->disk.now, AREA_RESULT);
 	memset(o->written, 0, o->world->size / SIM_UNIT);
 }
 
@@ -123,6 +124,10 @@ void oracle_installed(struct oracle *o, enum detail detail)
 	look_env(o->world, o->world->disk.now, &env);
 	if (detail && slot >= 0 && look_in_order(&env, (size_t)slot) && env.left[slot])
 		oracle_fail(o, "I5", "the flags are flipped, and the install says %s",
+			    detail_name(detail));
+	if (look_serial(o->world, o->world->disk.now, AREA_RESULT) <= o->doing.results &&
+	    !(o->world->disk.fault_parts & oracle_state_parts(o)))
+		oracle_fail(o, "I8", "the install says %s, and no result is stored",
 			    detail_name(detail));
 	if (!detail && (slot < 0 || !look_in_order(&env, (size_t)slot)))
 		oracle_fail(o, "I5", "the install says that it is done, and nothing is flipped");

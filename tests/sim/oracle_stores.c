@@ -153,6 +153,10 @@ static void journal_write(struct oracle *o, const uint8_t *content)
 		oracle_fail(o, "I3", "the journal names a package that is not being installed");
 	if (oracle_lies(o) || oracle_failed_on(o, UINT32_MAX))
 		return;
+	if (j.head_len != w->package[package]->payload_off)
+		oracle_fail(o, "I3", "the journal says %llu bytes of the head, which has %llu",
+			    (unsigned long long)j.head_len,
+			    (unsigned long long)w->package[package]->payload_off);
 	if (memcmp(w->disk.durable + world_part(w, "state")->off +
 			   (uint64_t)look_areas[AREA_PENDING].first * 4096,
 		   w->package[package]->bytes, j.head_len))

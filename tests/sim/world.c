@@ -187,7 +187,7 @@ static bool observe_poll(struct observer *observer)
 {
 	struct world *w = watched(observer);
 
-	return w->stop_after >= 0 && (long)w->polls++ >= w->stop_after;
+	return w->stop_after && w->disk.bulk_written >= w->stop_after;
 }
 
 /* Of the large buffers the parts that are looked at first: what a run could mistake for its own. */
@@ -222,7 +222,6 @@ enum detail world_start(struct world *w, int running, struct fault *fault)
 	w->storage = (struct storage){&storage_ops, whole};
 	w->clock.ops = &clock_ops;
 	w->observer.ops = &observer_ops;
-	w->polls = 0;
 	w->step = STEP_DONE;
 	w->trust = trust_of(0, 2);
 	if ((detail = gpt_load(&w->gpt, whole, scratch, fault)) ||
@@ -314,7 +313,6 @@ void world_init(struct world *w, size_t slots, const struct physics *physics)
 	w->slots = slots;
 	w->physics = physics;
 	w->env_size = physics->sector == 512 ? 2048 : 8192;
-	w->stop_after = -1;
 	make_parts(w);
 	make_board(w);
 	for (int i = 0; i < PKGS; i++) {

@@ -56,10 +56,9 @@ struct world {
 	uint8_t buffer[CHUNK_SIZE_MAX];
 	struct device device;
 	struct observer observer;
-	bool hostile;	/* the observer stores log lines at every occasion */
-	enum step step; /* that was told last */
-	uint64_t polls;
-	long stop_after; /* polls; -1: never */
+	bool hostile;	     /* the observer stores log lines at every occasion */
+	enum step step;	     /* that was told last */
+	uint64_t stop_after; /* somebody interrupts after so many writes to slots; 0: nobody */
 };
 
 /* A disk as it leaves the factory, release 9 in A (and 8 in B) confirmed. Called once for a world.
