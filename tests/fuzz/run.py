@@ -50,7 +50,8 @@ def replay(name):
     if done.returncode:
         print(last_lines(done.stderr), file=sys.stderr)
     count = re.search(r"(\d+) inputs", done.stdout)
-    return done.returncode == 0, int(count.group(1)) if count else 0
+    count = int(count.group(1)) if count else 0
+    return done.returncode == 0 and count > 0, count
 
 
 def corpus(names):
@@ -74,8 +75,9 @@ def fuzz(name, seconds, found):
                                       "-print_final_stats=1"), stdout=output, stderr=subprocess.STDOUT)
     text = log.read_text(errors="replace")
     runs = re.search(r"number_of_executed_units: (\d+)", text)
-    wrong = "" if done.returncode == 0 else f"status {done.returncode}: {log}\n{last_lines(text)}"
-    return int(runs.group(1)) if runs else 0, wrong
+    runs = int(runs.group(1)) if runs else 0
+    wrong = "" if done.returncode == 0 and runs else f"status {done.returncode}: {log}\n{last_lines(text)}"
+    return runs, wrong
 
 
 def run_all(names, seconds, at_a_time, folder):

@@ -15,6 +15,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -23,7 +24,8 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.join(TOP, "build", "mutants")
 TIMEOUT = 600           # seconds; a program that takes so long says nothing about the mutant
 # What failed: the simulator's scenario, invariant and case, cmocka's test, a sanitizer's finding.
-FAILURES = (r"^([a-z0-9-]+: \w+): .*(\[\S+\])$", r"^\[  FAILED  \] (?:.*: )?(\w+)$",
+# The simulator's own abort is none: it could not set a scenario up.
+FAILURES = (r"^([a-z0-9-]+: (?:I\d+|outside|crash)): (?!the program ended with signal 6 ).*(\[\S+\])$", r"^\[  FAILED  \] (?:.*: )?(\w+)$",
             r"^(.*ERROR: \w+Sanitizer.*|.*runtime error.*)$")
 
 
@@ -89,7 +91,7 @@ def fails(command):
         found = re.search(pattern, done.stdout, re.M)
         if found:
             return " ".join(found.groups())
-    if done.returncode < 0:
+    if done.returncode < 0 and done.returncode != -signal.SIGABRT:
         return "signal %d" % -done.returncode
     raise Broken("%s says no failure that is known, and ends with status %d:\n%s" %
                  (" ".join(command[1:]) or os.path.basename(command[0]), done.returncode, done.stdout[-500:]))
@@ -119,12 +121,15 @@ class Mutant:
         return said and "%s: %s" % (test, said)
 
     def known(self, patch):
-        """Whom the patch says that it was found by: asked first, so that most cost a second."""
+        """Whom the patch says that it was found by: asked first, so that most cost a second. It must be true."""
         with open(patch) as f:
             by = re.search(r"^Found by (?:(test_\w+)|the simulator, (\S+))\.$", f.read(), re.M)
         if not by:
             return None
-        return self.unit(by.group(1)) if by.group(1) else self.sim("--scenario", by.group(2))
+        said = self.unit(by.group(1)) if by.group(1) else self.sim("--scenario", by.group(2))
+        if not said:
+            raise Broken("whom it names does not find it")
+        return said
 
 
 def try_one(patch):
