@@ -58,6 +58,16 @@ def environment(faults=(), speed=1, uid=None, root=None, online=False):
     return variables
 
 
+started = []  # by Machine.start
+
+
+def end_what_was_started():
+    for process in started:
+        process.kill()
+        process.wait()
+    started.clear()
+
+
 class Machine:
     """running: the slot that the boot script started, "recovery", or None: the boot script said nothing."""
 
@@ -147,9 +157,11 @@ class Machine:
     def start(self, verb, *words, faults=(), speed=SPEED, online=False):
         """The program, with pipes: for whoever does something meanwhile."""
         self._write_nodes()
-        return subprocess.Popen([str(worlds.LIFEBOAT), verb, *map(str, words)], stdin=subprocess.PIPE,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
-                                env=environment(faults, speed, self.uid, self.root, online), start_new_session=True)
+        started.append(subprocess.Popen([str(worlds.LIFEBOAT), verb, *map(str, words)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
+                                        errors="replace", start_new_session=True,
+                                        env=environment(faults, speed, self.uid, self.root, online)))
+        return started[-1]
 
     def recover(self, keys="", **more):
         """Recovery, until somebody switches it off."""
