@@ -107,6 +107,8 @@ struct snapshot *snapshot_make(struct bench *b, const struct outcome *outcome, c
 	    !(s->bytes = malloc((max + 1) * SIM_UNIT)) || !(s->path = strdup(path)))
 		abort();
 	s->person = b->driver.person;
+	s->torn = b->oracle.torn;
+	oracle_tears(&b->oracle, &s->torn);
 	s->cuts = b->cuts + 1;
 	for (size_t i = 0; i < disk->changed_count; i++) {
 		size_t off = (size_t)disk->changed_list[i] * SIM_UNIT;
@@ -264,6 +266,7 @@ enum bench_end bench_run(struct bench *b, const struct snapshot *from,
 	if (setjmp(b->cut))
 		return BENCH_CUT;
 	oracle_begin(&b->oracle);
+	b->oracle.torn = from ? from->torn : (struct torn){0};
 	b->oracle.errors = fault != NULL;
 	b->driver.insists = b->insists;
 	b->driver.struck = NULL;

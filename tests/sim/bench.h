@@ -11,6 +11,7 @@
 struct snapshot {
 	struct snapshot *next;
 	struct person person;
+	struct torn torn;
 	unsigned cuts;
 	size_t count;
 	uint32_t *units;

@@ -22,9 +22,20 @@ struct doing {
 	bool new_data;	  /* the system writes user data */
 };
 
+/*
+ * Stores of the boot flags that earlier cuts tore: a later store to the same copy that is torn too
+ * may leave one of them whole.
+ */
+#define TORN_MAX 8
+struct torn {
+	struct look_env env[TORN_MAX];
+	size_t count;
+};
+
 struct oracle {
 	struct world *world;
 	struct doing doing;
+	struct torn torn;
 	bool errors; /* operations fail, on purpose */
 	/* A system that hangs is started again and again where no try can be taken away. */
 	bool may_go_round;
@@ -50,6 +61,9 @@ _Noreturn void oracle_fail(struct oracle *oracle, const char *invariant, const c
 /* Each operation, before and after it is done. */
 void oracle_before(struct oracle *oracle, const struct sim_op *op);
 void oracle_after(struct oracle *oracle, const struct sim_op *op, int error);
+
+/* Adds the stores that wait now. */
+void oracle_tears(const struct oracle *oracle, struct torn *torn);
 
 /* What a cut left: the units have not been put into the disk yet. */
 void oracle_cut(struct oracle *oracle, const struct left *left);

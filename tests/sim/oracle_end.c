@@ -12,21 +12,26 @@ struct before_cut {
 	uint64_t results, logs;
 };
 
+void oracle_tears(const struct oracle *o, struct torn *torn)
+{
+	for (size_t i = 0; i < o->world->disk.pending_count; i++) {
+		const struct sim_write *w = &o->world->disk.pending[i];
+		if ((w->off == SIM_ENV_A || w->off == SIM_ENV_B) && torn->count < TORN_MAX)
+			look_env_copy(o->world, w->bytes, &torn->env[torn->count++]);
+	}
+}
+
 static bool env_is_any(const struct oracle *o, const struct look_env *env,
 		       const struct before_cut *before)
 {
-	struct look_env written;
+	struct torn torn = o->torn;
 
 	if (look_env_same(env, &before->env) || look_env_same(env, &before->env_new))
 		return true;
-	for (size_t i = 0; i < o->world->disk.pending_count; i++) {
-		const struct sim_write *w = &o->world->disk.pending[i];
-		if (w->off != SIM_ENV_A && w->off != SIM_ENV_B)
-			continue;
-		look_env_copy(o->world, w->bytes, &written);
-		if (look_env_same(env, &written))
+	oracle_tears(o, &torn);
+	for (size_t i = 0; i < torn.count; i++)
+		if (look_env_same(env, &torn.env[i]))
 			return true;
-	}
 	return false;
 }
 
