@@ -229,19 +229,19 @@ static bool is_complete(const struct totals *all)
 {
 	bool complete = all->cases >= (settings.deep ? 50000000u : 300000u) &&
 			all->errors >= (settings.deep ? 70000u : 15000u);
-	size_t with[8] = {0};
 
 	if (settings.quick || settings.scenario || settings.physics)
 		return true;
 	for (size_t i = 0; i < jobs->count; i++) {
 		const struct job *job = &jobs->at[i];
 		complete &= job->physics ? job->totals.cases > 0 : job->totals.errors > 0;
-		if (job->physics)
-			with[job->physics - physics_table]++;
 	}
-	for (size_t p = 0; p < physics_count; p++)
-		complete &= with[p] ||
-			    (!settings.deep && physics_table[p].promise == PROMISE_REACHABLE);
+	for (size_t p = 0; p < physics_count; p++) {
+		bool used = !settings.deep && physics_table[p].promise == PROMISE_REACHABLE;
+		for (size_t i = 0; i < jobs->count; i++)
+			used |= jobs->at[i].physics == &physics_table[p];
+		complete &= used;
+	}
 	return complete;
 }
 

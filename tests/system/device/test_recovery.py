@@ -392,7 +392,7 @@ def test_server_that_goes_away_after_the_look(memory):
         text = shim.read_until(process, "What shall be done?")
         process.kill()
         process.communicate()
-        assert "code 1011 HTTP_STATUS" in text, text
+        assert "code 1011 HTTP_STATUS" in text and blank.results[0]["detail_name"] == "HTTP_STATUS", text
 
 
 def test_two_packages_in_turn_wear_nothing_out(memory):
