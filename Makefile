@@ -128,6 +128,9 @@ UNIT_TESTS = \
 	test_http_parse \
 	test_index \
 	test_install \
+	test_install_faults \
+	test_install_refused \
+	test_install_resume \
 	test_json \
 	test_keys \
 	test_manifest \
@@ -154,6 +157,7 @@ UNIT_HELPER_SRCS = \
 	tests/unit/support_package.c \
 	tests/unit/support_rig.c \
 	tests/unit/support_screen.c \
+	tests/unit/support_watch.c \
 	tests/unit/support_world.c
 
 # --- Goals -----------------------------------------------------------------------------------------------------------
@@ -565,7 +569,7 @@ sim-deep: build/host/sim
 .PHONY: mutants
 # In the order in which they are asked, quick ones first.
 MUTANT_TESTS = test_flags test_run test_target test_ubootenv test_state test_plan test_front test_trial test_recovery \
-	test_fallback test_older_flags test_wipe test_install
+	test_fallback test_older_flags test_wipe test_install test_install_refused test_install_faults test_install_resume
 mutants: export SIM_LIBRARY = build/host/libdevice.a
 mutants: export SIM_COMPILE = $(CC) -O2 -g -w $(filter-out -MMD -MP -Werror,$(COMMON_FLAGS)) -isystem build/native/include
 mutants: export SIM_LINK = $(CC) $(call objects,host,$(SIM_SRCS) $(SIM_HELPER_SRCS)) \

@@ -118,8 +118,7 @@ int verb_install(struct app *app, const struct verb_options *o)
 		app_end(app);
 		return verb_fail(&fault, o->argument);
 	}
-	/* An agent may be quicker than `confirm`: what ended before is told before it is replaced.
-	 */
+	/* An agent may be quicker than `confirm`: what ended before is told first. */
 	if (app->device.running >= 0)
 		app_settle(app, "", &result);
 	memset(&result, 0, sizeof(result));

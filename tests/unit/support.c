@@ -117,8 +117,18 @@ uint64_t noise(uint64_t seed, uint64_t n)
 
 void noise_fill(uint8_t *p, size_t len, uint64_t seed)
 {
-	for (size_t i = 0; i < len; i++)
-		p[i] = (uint8_t)(noise(seed, i / 8) >> (i % 8 * 8));
+	for (size_t i = 0; i < len; i += 8) {
+		uint64_t word = noise(seed, i / 8);
+		for (size_t k = 0; k < 8 && i + k < len; k++)
+			p[i + k] = (uint8_t)(word >> (k * 8));
+	}
+}
+
+uint8_t *arena_noise(size_t len, uint64_t seed)
+{
+	uint8_t *p = arena_alloc(len);
+	noise_fill(p, len, seed);
+	return p;
 }
 
 /* --- Device trees --- */

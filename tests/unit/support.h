@@ -66,6 +66,7 @@ uint32_t crc32_of(const uint8_t *p, size_t len); /* ISO 3309 */
 /* The n-th number of a stream that a seed names; the same on every machine. */
 uint64_t noise(uint64_t seed, uint64_t n);
 void noise_fill(uint8_t *p, size_t len, uint64_t seed);
+uint8_t *arena_noise(size_t len, uint64_t seed); /* of the arena */
 
 /* --- Device trees --- */
 

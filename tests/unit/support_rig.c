@@ -274,3 +274,25 @@ void rig_nothing_was_changed(void)
 	for (size_t i = 0; i < rig.disk->op_count; i++)
 		check(rig.disk->ops[i].kind != OP_WRITE || !strcmp(rig.disk->ops[i].dev, "state"));
 }
+
+void rig_result_is(enum detail detail, int slot)
+{
+	struct result stored;
+	check(rig.result.fault.detail == detail && rig.result.what == RESULT_INSTALL);
+	if (slot >= 0)
+		check(rig.result.slot == (uint32_t)slot);
+	check(state_result(&rig.state, 0, &stored));
+	check(stored.fault.detail == detail && stored.what == RESULT_INSTALL &&
+	      stored.slot == rig.result.slot);
+	check(stored.release == rig.result.release && !strcmp(stored.version, rig.result.version));
+}
+
+void rig_damage_env(bool both)
+{
+	uint8_t *const images[] = {rig.disk->now, rig.disk->durable};
+	for (size_t i = 0; i < 2; i++) {
+		images[i][ENV_A + 20] ^= 1;
+		if (both)
+			images[i][ENV_B + 20] ^= 1;
+	}
+}

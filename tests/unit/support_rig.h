@@ -70,6 +70,10 @@ void rig_i4_holds_on(const uint8_t *disk);
 void rig_part_untouched(const char *label);
 bool rig_env_untouched(void);
 bool rig_is_target_dev(const char *label);
+/* How the install ended, and that the same is stored; a slot below 0: any. */
+void rig_result_is(enum detail detail, int slot);
+/* A bit turns in one copy of the boot flags, or in both. */
+void rig_damage_env(bool both);
 /* No partition of a system and no flag was written to; the running system boots as before. */
 void rig_nothing_was_changed(void);
 
