@@ -565,22 +565,25 @@ sim: build/test/sim
 sim-deep: build/host/sim
 	$(Q)build/host/sim --deep -j $(SIM_JOBS)
 
-# The shipping code broken on purpose, one patch at a time: the simulator finds it, or else a unit test.
+# The shipping code broken on purpose, one patch at a time: the simulator finds it, or else a unit test, or, in the
+# program's own code, a test of tests/system/device.
 .PHONY: mutants
 # In the order in which they are asked, quick ones first.
 MUTANT_TESTS = test_flags test_run test_target test_ubootenv test_state test_plan test_front test_trial test_recovery \
 	test_fallback test_older_flags test_wipe test_install test_install_refused test_install_faults test_install_resume
-mutants: export SIM_LIBRARY = build/host/libdevice.a
-mutants: export SIM_COMPILE = $(CC) -O2 -g -w $(filter-out -MMD -MP -Werror,$(COMMON_FLAGS)) -isystem build/native/include
+mutants: export HOST_LIBRARY = build/host/libdevice.a
+mutants: export HOST_COMPILE = $(CC) -O2 -g -w $(filter-out -MMD -MP -Werror,$(COMMON_FLAGS)) -isystem build/native/include
 mutants: export SIM_LINK = $(CC) $(call objects,host,$(SIM_SRCS) $(SIM_HELPER_SRCS)) \
 	$(foreach w,$(SIM_WRAPS),-Wl$(comma)--wrap=$(w))
+mutants: export PROGRAM_LINK = $(CC)
+mutants: export PROGRAM = $(call objects,host,$(MAIN_SRCS)) build/host/obj/keys.o
 mutants: export UNIT_LIBRARY = build/test/libdevice.a
 mutants: export UNIT_COMPILE = $(CC) -O1 -g -w $(SANITIZERS) $(filter-out -MMD -MP -Werror,$(COMMON_FLAGS)) -isystem build/native/include
 mutants: export UNIT_LINK = $(CC) $(SANITIZERS) $(call objects,test,$(UNIT_HELPER_SRCS))
 mutants: export UNIT = $(MUTANT_TESTS)
 mutants: export UNIT_WRAPS = $(foreach t,$(MUTANT_TESTS),$(foreach w,$(unit-wraps-$(t)),$(t)=$(w)))
 mutants: export LIBS = $(NATIVE_LIBS)
-mutants: build/host/sim $(patsubst %,build/test/%,$(MUTANT_TESTS))
+mutants: build/host/sim build/host/lifeboat build/host/lifeboat-pack $(patsubst %,build/test/%,$(MUTANT_TESTS))
 	$(Q)$(PYTHON) tests/mutants/run.py $(MUTANTS)
 
 # The boot script, run by the real U-Boot on this machine, against the model that the simulator uses (tests/boot).

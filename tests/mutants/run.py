@@ -3,12 +3,14 @@
 
     tests/mutants/run.py [NAME ...]
 
-make gives the rest: SIM_COMPILE and SIM_LINK are how the simulator's core is compiled and how it is linked, without
-sanitizers; UNIT_COMPILE and UNIT_LINK the same of the unit tests, and UNIT their names in the order in which they are
-tried, with the functions that a test takes the place of in UNIT_WRAPS. Whom the patch names is asked first, then the
-simulator, then the others. A patch that no longer applies is a failure, so that it is not forgotten when the code moves
-on; so is one that nothing catches. All of them are content with the code as it ships, which is asked first, and a program
-that ends badly without a failure of its own catches nothing.
+make gives the rest: HOST_COMPILE is how the code of the simulator and of the program is compiled, without sanitizers,
+SIM_LINK and PROGRAM_LINK how they are linked, PROGRAM the objects of the program's own; UNIT_COMPILE and UNIT_LINK the
+same of the unit tests, and UNIT their names in the order in which they are tried, with the functions that a test takes
+the place of in UNIT_WRAPS. Whom the patch names is asked first, then the simulator, then the unit tests. A patch of the
+program's own code names the test in a made-up machine (tests/system/device) that finds it: no other is asked. A patch
+that no longer applies is a failure, so that it is not forgotten when the code moves on; so is one that nothing catches.
+All of them are content with the code as it ships, which is asked first, and a program that ends badly without a failure
+of its own catches nothing.
 """
 import concurrent.futures
 import os
@@ -25,8 +27,11 @@ BUILD = os.path.join(TOP, "build", "mutants")
 TIMEOUT = 600           # seconds; a program that takes so long says nothing about the mutant
 # What failed: the simulator's scenario, invariant and case, cmocka's test, a sanitizer's finding.
 # The simulator's own abort is none: it could not set a scenario up.
-FAILURES = (r"^([a-z0-9-]+: (?:I\d+|outside|crash)): (?!the program ended with signal 6 ).*(\[\S+\])$", r"^\[  FAILED  \] (?:.*: )?(\w+)$",
-            r"^(.*ERROR: \w+Sanitizer.*|.*runtime error.*)$")
+FAILURES = (r"^([a-z0-9-]+: (?:I\d+|outside|crash)): (?!the program ended with signal 6 ).*(\[\S+\])$",
+            r"^\[  FAILED  \] (?:.*: )?(\w+)$",
+            r"^(.*ERROR: \w+Sanitizer.*|.*runtime error.*)$", r"^FAILED \S+/(\w+\.py::\S+)")
+FOUND_BY = re.compile(r"^Found by (?:(?P<unit>test_\w+)|the simulator, (?P<sim>\S+)|"
+                      r"(?P<device>test_\w+\.py, test_\w+(?:\[\w+\])?))\.$", re.M)
 
 
 def words(name):
@@ -50,23 +55,38 @@ def patched(patch, folder):
         files = re.findall(r"^\+\+\+ b/(\S+)", f.read(), re.M)
     if not files:
         raise Broken("it changes nothing")
-    shutil.copytree(os.path.join(TOP, "recovery", "core"), os.path.join(folder, "recovery", "core"))
+    for name in files:
+        if not name.startswith("recovery/"):
+            raise Broken("%s is not the code that ships" % name)
+        where = os.path.join(folder, os.path.dirname(name))
+        if not os.path.exists(where):
+            shutil.copytree(os.path.join(TOP, os.path.dirname(name)), where, ignore=shutil.ignore_patterns("*[!ch]"))
     done = run(["patch", "-p1", "--fuzz=0", "-d", folder, "-i", patch])
     if done.returncode:
         raise Broken("the patch does not apply:\n" + done.stdout)
     return files
 
 
+def is_of_the_program(name):
+    """Else it is in the library, which everything is linked with."""
+    return os.path.dirname(name) == "recovery"
+
+
+def compiled(kind, name, folder):
+    target = os.path.join(folder, os.path.basename(name)[:-2] + ".o")
+    done = run(words(kind.upper() + "_COMPILE") + ["-c", os.path.join(folder, name), "-o", target])
+    if done.returncode:
+        raise Broken("it does not compile:\n" + done.stdout)
+    return target
+
+
 def library(kind, files, folder):
-    """The library of the device program as kind has it, "sim" or "unit", with the changed files in it."""
+    """The library of the device program as kind has it, "host" or "unit", with the changed files in it."""
     target = os.path.join(folder, kind + ".a")
     shutil.copy(os.path.join(TOP, os.environ[kind.upper() + "_LIBRARY"]), target)
     for name in files:
-        changed = os.path.join(folder, os.path.basename(name)[:-2] + ".o")
-        done = run(words(kind.upper() + "_COMPILE") + ["-c", os.path.join(folder, name), "-o", changed])
-        if done.returncode:
-            raise Broken("it does not compile:\n" + done.stdout)
-        subprocess.run(["ar", "r", target, changed], check=True, stderr=subprocess.DEVNULL)
+        if not is_of_the_program(name):
+            subprocess.run(["ar", "r", target, compiled(kind, name, folder)], check=True, stderr=subprocess.DEVNULL)
     return target
 
 
@@ -79,10 +99,10 @@ def link(kind, program, objects, device, folder):
     return target
 
 
-def fails(command):
+def fails(command, **more):
     """None when the program is content, else what it said first."""
     try:
-        done = run(command, timeout=TIMEOUT)
+        done = run(command, timeout=TIMEOUT, **more)
     except subprocess.TimeoutExpired:
         raise Broken("%s did not end in %d s" % (os.path.basename(command[0]), TIMEOUT))
     if not done.returncode:
@@ -111,7 +131,7 @@ class Mutant:
         return self.libraries[kind]
 
     def sim(self, *scenario):
-        said = fails([link("sim", "sim", [], self.library("sim"), self.folder), "--quick", *scenario])
+        said = fails([link("sim", "sim", [], self.library("host"), self.folder), "--quick", *scenario])
         return said and "sim: " + said
 
     def unit(self, test):
@@ -120,16 +140,34 @@ class Mutant:
         said = fails([link("unit", test, objects, self.library("unit"), self.folder)])
         return said and "%s: %s" % (test, said)
 
+    def program(self):
+        own = {os.path.basename(name)[:-2] + ".o": compiled("host", name, self.folder)
+               for name in self.files if is_of_the_program(name)}
+        objects = [own.get(os.path.basename(o), o) for o in words("PROGRAM")]
+        return link("program", "lifeboat", objects, self.library("host"), self.folder)
+
+    def device(self, test, program):
+        """test: "FILE.py, NAME" """
+        return fails([sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--tb=no",
+                      "tests/system/device/" + test.replace(", ", "::")], env=os.environ | {"LIFEBOAT": program})
+
     def known(self, patch):
         """Whom the patch says that it was found by: asked first, so that most cost a second. It must be true."""
-        with open(patch) as f:
-            by = re.search(r"^Found by (?:(test_\w+)|the simulator, (\S+))\.$", f.read(), re.M)
+        by = finder(patch)
+        if not by and any(map(is_of_the_program, self.files)):
+            raise Broken("it names no test in a made-up machine that finds it")
         if not by:
             return None
-        said = self.unit(by.group(1)) if by.group(1) else self.sim("--scenario", by.group(2))
+        said = (self.unit(by["unit"]) if by["unit"] else self.device(by["device"], self.program()) if by["device"] else
+                self.sim("--scenario", by["sim"]))
         if not said:
             raise Broken("whom it names does not find it")
         return said
+
+
+def finder(patch):
+    with open(patch) as f:
+        return FOUND_BY.search(f.read())
 
 
 def try_one(patch):
@@ -149,12 +187,16 @@ def try_one(patch):
 class Control(Mutant):
     """The code as it ships: what fails with this catches nothing."""
 
-    def __init__(self):
+    def __init__(self, patches):
         self.folder, self.files, self.libraries = os.path.join(BUILD, "control"), [], {}
+        self.devices = sorted({by["device"] for by in map(finder, patches) if by and by["device"]})
         os.makedirs(self.folder, exist_ok=True)
 
     def content(self):
-        said = [self.sim()] + [self.unit(test) for test in words("UNIT")]
+        program = self.program()
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            said = [self.sim()] + [self.unit(test) for test in words("UNIT")]
+            said += pool.map(lambda test: self.device(test, program), self.devices)
         for line in filter(None, said):
             print("  %-9s %-42s %s" % ("FAILED", "no mutant at all", line))
         return not any(said)
@@ -168,7 +210,7 @@ def main():
         if len(patches) != len(names):
             sys.exit("There is no such mutant in tests/mutants.")
     os.makedirs(BUILD, exist_ok=True)
-    if not Control().content():
+    if not Control(patches).content():
         sys.exit("The tests fail without a mutant.")
     caught = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -18,6 +18,7 @@ from world import compose, images_of
 
 
 UPDATE = {"update.boat": compose().bytes()}
+GO_AHEAD = worlds.board_source().replace('policy = "ask"', 'policy = "go-ahead"')
 
 
 def recovered(world, keys="", **more):
@@ -73,6 +74,23 @@ def test_somebody_sees_all_that_are_on_a_stick_in_turn(world):
     shown = [word for word in done.flat.split() if word.endswith(".boat")]
     assert shown == ["new.boat", "old.boat", "new.boat", "old.boat"], done
     assert world.holds("B", images_of(7)), done
+
+
+@pytest.mark.parametrize("key,choice", [("y", "B"), ("n", "A")])
+def test_older_release_when_somebody_says_yes(world, key, choice):
+    done = recovered(world, key, files={"old.boat": compose(release=4).bytes()})
+    assert "old.boat" in done.flat and world.choice == choice, done
+    assert world.holds("A", images_of(5)) and world.holds("B", images_of(4)) == (choice == "B"), done
+
+
+def test_older_release_while_nobody_is_there(memory):
+    """Also on a board that goes ahead by itself."""
+    world = worlds.World.running(memory / "world", board=GO_AHEAD)
+    world.setenv(BOOT_RECOVERY="1", BOOT_RECOVERY_REASON="request")
+    machine = Machine(world, "recovery")
+    machine.stick(files={"old.boat": compose(release=4).bytes()})
+    text, status = machine.left_alone(20)
+    assert status == shim.RESTARTED and "old.boat" in text and "Marking" not in text and world.choice == "A", text
 
 
 def test_file_names_that_would_draw_on_the_screen(world):
@@ -158,8 +176,7 @@ def test_nobody_at_the_console(world):
                                    ("read", "boot_a")])
 def test_nothing_is_worn_out_without_a_person(memory, fault):
     """A device that can start nothing goes ahead by itself; what fails, it tries a few times and not for ever."""
-    board = worlds.board_source().replace('policy = "ask"', 'policy = "go-ahead"')
-    blank = worlds.World.blank(memory / "world", board=board)
+    blank = worlds.World.blank(memory / "world", board=GO_AHEAD)
     machine = Machine(blank, "recovery")
     data = compose().bytes() if fault else worlds.spoiled(compose())
     machine.stick(files={"update.boat": data})
@@ -169,7 +186,6 @@ def test_nothing_is_worn_out_without_a_person(memory, fault):
     assert "What shall be done?" in text.rpartition("What to do")[2] and blank.choice == "recovery", text
 
 
-GO_AHEAD = worlds.board_source().replace('policy = "ask"', 'policy = "go-ahead"')
 RESTARTS = "code 3033 RESTARTS"
 
 
@@ -465,3 +481,14 @@ def test_restart_and_come_back(single):
     done = machine.run("recover", speed=100)
     assert done.status == shim.RESTARTED and "It goes on where it was interrupted." in done.flat, done
     assert single.choice == "A" and single.holds("A", images_of(7))
+
+
+def test_interrupted_install_goes_on_where_a_system_is_there(world):
+    """It was agreed to: nobody is asked again, though this board asks."""
+    machine = Machine(world, "recovery")
+    machine.stick(files=UPDATE)
+    machine.recover("i", faults=[("write", machine.partition("system_b"), 8192, 1 << 30, 5)])
+    assert world.choice == "A" and world.status(None)["pending"]["release"] == 7
+    text, status = machine.left_alone(20, speed=100)
+    assert status == shim.RESTARTED and "By itself in 3 s" in text, text
+    assert world.choice == "B" and world.holds("B", images_of(7)), text
