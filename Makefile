@@ -140,6 +140,7 @@ UNIT_TESTS = \
 	test_package \
 	test_plan \
 	test_recovery \
+	test_ring \
 	test_run \
 	test_screen \
 	test_serial \
@@ -156,6 +157,7 @@ UNIT_HELPER_SRCS = \
 	tests/unit/support.c \
 	tests/unit/support_package.c \
 	tests/unit/support_rig.c \
+	tests/unit/support_rings.c \
 	tests/unit/support_screen.c \
 	tests/unit/support_watch.c \
 	tests/unit/support_world.c
@@ -569,8 +571,9 @@ sim-deep: build/host/sim
 # program's own code, a test of tests/system/device.
 .PHONY: mutants
 # In the order in which they are asked, quick ones first.
-MUTANT_TESTS = test_flags test_run test_target test_ubootenv test_state test_plan test_front test_trial test_recovery \
-	test_fallback test_older_flags test_wipe test_install test_install_refused test_install_faults test_install_resume
+MUTANT_TESTS = test_flags test_run test_target test_ubootenv test_ring test_state test_plan test_front test_trial \
+	test_recovery test_fallback test_older_flags test_wipe test_install test_install_refused test_install_faults \
+	test_install_resume
 mutants: export HOST_LIBRARY = build/host/libdevice.a
 mutants: export HOST_COMPILE = $(CC) -O2 -g -w $(filter-out -MMD -MP -Werror,$(COMMON_FLAGS)) -isystem build/native/include
 mutants: export SIM_LINK = $(CC) $(call objects,host,$(SIM_SRCS) $(SIM_HELPER_SRCS)) \
