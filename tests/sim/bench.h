@@ -13,6 +13,7 @@ struct snapshot {
 	struct person person;
 	struct torn torn;
 	unsigned cuts;
+	bool leaf; /* no cut is made in what follows */
 	size_t count;
 	uint32_t *units;
 	uint8_t *bytes;

@@ -92,6 +92,8 @@ static void visit(void *context, const struct outcome *outcome, uint64_t hash)
 
 	if (w->options->thin > 1 && noise(key, 1) % w->options->thin)
 		return;
+	if (w->options->whole_padding && w->depth && outcome->splits_padding)
+		return;
 	if (w->depth >= w->options->depth &&
 	    noise(key, w->bench.world.disk.ops) % w->options->random)
 		return;
@@ -106,6 +108,7 @@ static void visit(void *context, const struct outcome *outcome, uint64_t hash)
 	snprintf(path, sizeof(path), "%s%s%llu:%s", w->from ? w->from->path : "",
 		 w->from ? "/" : "", (unsigned long long)b->world.disk.ops, text);
 	*w->found_end = snapshot_make(b, outcome, path);
+	(*w->found_end)->leaf = w->options->whole_padding && outcome->splits_padding;
 	w->found_end = &(*w->found_end)->next;
 	b->outcome = NULL;
 }
@@ -140,7 +143,7 @@ static void walk_from(struct walk *w, struct snapshot *from, unsigned depth, boo
 				    ? number % w->options->share == 0
 				    : depth + 1 == w->options->depth && w->options->random;
 		if (!w->stop)
-			walk_from(w, s, depth + 1, more);
+			walk_from(w, s, depth + 1, more && !s->leaf);
 		snapshot_free(s);
 	}
 }

@@ -22,6 +22,10 @@ struct explore_options {
 	unsigned share;	 /* of the states after a cut, one in `share` gets the next; 1: all */
 	unsigned random; /* of the outcomes of one more cut, one in `random`; 0: no more cut */
 	unsigned thin;	 /* of all outcomes one in `thin` is looked at; 1: every one */
+	/* A record's padding, which nobody reads, is torn by the first cut only, with no other cut
+	 * after that. Where the medium held something else there it has 64 ways and more to be
+	 * torn, all of them alike: two cuts each would take days. */
+	bool whole_padding;
 	bool stop_at_first;
 };
 

@@ -45,8 +45,11 @@ static struct settings {
 
 static struct explore_options options_for(const struct physics *p)
 {
-	struct explore_options o = {
-		.depth = 2, .share = 1, .thin = 1, .stop_at_first = settings.quick};
+	struct explore_options o = {.depth = 2,
+				    .share = 1,
+				    .thin = 1,
+				    .stop_at_first = settings.quick,
+				    .whole_padding = settings.deep};
 
 	if (p->lie > 1) /* what such a medium may lose is without number */
 		o.thin = settings.deep ? 8 : 64;

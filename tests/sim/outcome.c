@@ -1,4 +1,5 @@
 #include "outcome.h"
+#include "bytes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -246,6 +247,7 @@ static void write_options(const struct sim_disk *disk, const struct sim_write *w
 
 struct each {
 	struct sim_disk *disk;
+	uint64_t padding[SIM_PENDING_MAX]; /* pieces that change; none where writes overlap */
 	outcome_visit *visit;
 	void *context;
 	bool overlap;
@@ -278,8 +280,33 @@ static bool is_new(uint64_t hash)
 	abort();
 }
 
+/* The pieces of a record that nobody reads: those behind its content, FORMAT.md 2. */
+static uint64_t padding_of(const struct sim_disk *disk, const struct sim_write *w)
+{
+	size_t piece = piece_len(disk, w), first;
+
+	if (w->len < 64 || memcmp(w->bytes, "LBR1", 4))
+		return 0;
+	first = (64 + (size_t)load_be32(w->bytes + 16) + piece - 1) / piece;
+	return first < 64 ? outcome_all(disk, w) & UINT64_MAX << first : 0;
+}
+
+static bool splits_padding(const struct each *e)
+{
+	for (size_t i = 0; i < e->outcome.count; i++) {
+		const struct fate *f = &e->outcome.fate[i];
+		uint64_t there = f->arrived & e->padding[i];
+		if (there && there != e->padding[i])
+			return true;
+		if (f->garbled && e->padding[i] >> (f->garbled - 1) & 1)
+			return true;
+	}
+	return false;
+}
+
 static void visit_one(struct each *e)
 {
+	e->outcome.splits_padding = splits_padding(e);
 	for (int backwards = 0; backwards <= e->overlap; backwards++) {
 		e->outcome.backwards = backwards;
 		uint64_t hash = e->overlap ? left_hash(e->disk, &e->outcome)
@@ -418,6 +445,8 @@ uint64_t outcome_each(struct sim_disk *disk, outcome_visit *visit, void *context
 		const struct sim_write *w = &disk->pending[i];
 		write_options(disk, w, e.overlap, &options[i]);
 		work_out_deltas(disk, i);
+		if (!e.overlap)
+			e.padding[i] = padding_of(disk, w) & changing(disk, w, false);
 		if (disk->parts[w->part].bulk)
 			e.bulk[e.bulk_count++] = i;
 		else

@@ -31,6 +31,9 @@ struct fate {
 struct outcome {
 	size_t count;	/* of disk->pending, in their order */
 	bool backwards; /* writes to the same place land in the opposite order */
+	/* Of a record's padding, the sectors behind what its hash covers (FORMAT.md 2), some are
+	 * there and others are not. */
+	bool splits_padding;
 	struct fate fate[SIM_PENDING_MAX];
 };
 
