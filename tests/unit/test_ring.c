@@ -124,6 +124,8 @@ static void damaged_newest_leaves_the_one_before(void **s)
 	at_block(RING_FIRST)[64 + 7] ^= 1;
 	at_block(RING_FIRST)[4095] ^= 1;
 	is_newest("old one", 5);
+	noise_fill(at_block(RING_FIRST) + 64 + 7, 4096 - 64 - 7, 8);
+	is_newest("old one", 5);
 }
 
 static void records_that_are_none(void **s)
